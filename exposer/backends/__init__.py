@@ -1,0 +1,1 @@
+"""Backends: a container, a process or an address; one outside thing each."""

@@ -1,0 +1,183 @@
+"""What `exposer.toml` means, as values. Durations are seconds, sizes are bytes, paths are absolute.
+
+Only `load` makes these; every default of the contract stands here and nowhere else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is to be had: `env:NAME`, `file:PATH` or `keyring:NAME`. Never the secret itself."""
+
+    scheme: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls in so many seconds, as in `"60/min"`."""
+
+    count: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAuth:
+    """A header that the gateway adds for the backend and that is never seen outside."""
+
+    header: str
+    value: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """`[backend]`: the private API. `kind` is image, build, container, command or url."""
+
+    kind: str
+    image: str = ""
+    build: str = ""
+    container: str = ""
+    command: tuple[str, ...] = ()
+    url: str = ""
+    port: int = 0
+    volumes: tuple[str, ...] = ()
+    env: Mapping[str, "str | SecretRef"] = field(default_factory=lambda: MappingProxyType({}))
+    internet: bool = False
+    health: str = ""
+    openapi: str = ""
+    start_timeout: float = 60.0
+    auth: UpstreamAuth | None = None
+    memory: int = 1024**3
+    pids: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """`[tunnel]`: how the gateway gets a public address."""
+
+    provider: str = "local"
+    binary: str = ""
+    hostname: str = ""
+    token: SecretRef | None = None
+    region: str = ""
+    protocol: str = "auto"
+    host: str = ""
+    user: str = ""
+    port: int = 22
+    identity: str = ""
+    known_hosts: str = ""
+    remote_port: int = 0
+    url: str = ""
+    standby: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """`[auth]`: how callers show their key."""
+
+    methods: tuple[str, ...] = ("api-key",)
+    header: str = "X-API-Key"
+    grace: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """`[schema]`: what is published, and for whose importer."""
+
+    client: str = "gpt-action"
+    methods: tuple[str, ...] = ("GET",)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_operations: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`[limits]`: what one caller may take."""
+
+    rate: Rate = Rate(60, 60)
+    body: int = 1_000_000
+    timeout: float = 45.0
+    response: int = 100_000
+    egress: int = 50_000_000
+    allow_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    """`[panic]`: what becomes of the backend, and what triggers it without a person."""
+
+    backend: str = "stop"
+    on: tuple[str, ...] = ("auth-canary", "decoy-key")
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """`[doors]`: what else is open beside the API."""
+
+    openapi: bool = True
+    mcp: bool = False
+    privacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """`[notify]`: who is told when something happens."""
+
+    webhook: tuple[str, ...] = ()
+    desktop: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """`[hooks]`: own programs, as argument lists; each gets JSON on standard input."""
+
+    address_changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """`[audit]`: how long the journal is kept."""
+
+    retain: float = 90 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """`[gateway]`: own templates laid over ours, the port, the image for engine docker."""
+
+    templates: str = ""
+    port: int = 0
+    image: str = ""
+    binary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One exposure. `path` is the file it was read from, `notes` what a person should know about it."""
+
+    name: str
+    backend: Backend
+    path: str = ""
+    version: int = 1
+    engine: str = "auto"
+    lease: float = 90.0
+    tunnel: Tunnel = Tunnel()
+    auth: Auth = Auth()
+    schema: Schema = Schema()
+    limits: Limits = Limits()
+    panic: Panic = Panic()
+    doors: Doors = Doors()
+    notify: Notify = Notify()
+    hooks: Hooks = Hooks()
+    audit: Audit = Audit()
+    gateway: Gateway = Gateway()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The unix-socket API: read a snapshot, post a command, nothing else."""

@@ -1,0 +1,176 @@
+"""Private folders, check-then-swap writes and an advisory lock. Standard library only: the panic path uses it."""
+
+import errno
+import fcntl
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+
+class NotPrivateError(Exception):
+    """A folder that must be ours alone is not: wrong owner, open to others, or a symlink."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.path = path
+        self.why = why
+
+
+def state_root() -> str:
+    """Where the state of all exposures lives (survives a reboot), by the contract's section 5."""
+    if explicit := os.environ.get("EXPOSER_STATE_DIR"):
+        return os.path.abspath(explicit)
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "exposer")
+
+
+def runtime_root() -> str:
+    """Where sockets, the ledger and the rendered gateway live (gone at boot).
+
+    Without XDG_RUNTIME_DIR an ordinary user cannot write to /run: then a folder named after the user in
+    the temporary directory is used; `private_dir` refuses it when somebody else made it.
+    """
+    if explicit := os.environ.get("EXPOSER_RUNTIME_DIR"):
+        return os.path.abspath(explicit)
+    if base := os.environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(base, "exposer")
+    if os.geteuid() == 0 and os.path.isdir("/run"):
+        return "/run/exposer"
+    return os.path.join(os.environ.get("TMPDIR", "/tmp"), f"exposer-{os.geteuid()}")  # noqa: S108
+
+
+def check_private(path: str) -> None:
+    """Raises NotPrivateError unless `path` is a real folder, owned by us, closed to group and others."""
+    info = os.lstat(path)
+    if not stat.S_ISDIR(info.st_mode):
+        raise NotPrivateError(path, "is not a folder")
+    if info.st_uid != os.geteuid():
+        raise NotPrivateError(path, f"belongs to user {info.st_uid}, not to you")
+    if info.st_mode & 0o077:
+        raise NotPrivateError(path, f"can be read by others (mode {stat.S_IMODE(info.st_mode):04o})")
+
+
+def private_dir(path: str) -> str:
+    """Makes `path` a folder of mode 0700 of our own, or raises NotPrivateError. Parents are made 0700 too."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        private_dir(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        check_private(path)
+    return path
+
+
+def swap(path: str, data: bytes, mode: int = 0o600, check: "Callable[[str], None] | None" = None) -> None:
+    """Puts `data` at `path` whole or not at all: written beside it, checked, flushed, renamed.
+
+    `check` gets the path of the new file before it takes the place and may raise to refuse it.
+    A reader never sees half a file; after an error the old file is untouched and nothing is left beside it.
+    """
+    temp = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.new"
+    try:
+        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        try:
+            os.fchmod(fd, mode)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        if check is not None:
+            check(temp)
+        os.rename(temp, path)
+    except BaseException:
+        try:
+            os.unlink(temp)
+        except OSError:
+            pass
+        raise
+    sync_dir(os.path.dirname(path))
+
+
+def sync_dir(path: str) -> None:
+    """Flushes a folder's entries, where the file system can."""
+    try:
+        fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def read_private(path: str, limit: int = 16 * 1024 * 1024) -> bytes:
+    """The bytes of a regular file, never following a symlink. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return file.read(limit)
+
+
+def names_in(path: str) -> list[str]:
+    """The names in a folder, sorted; an absent folder has none."""
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+class FileLock:
+    """An advisory lock (flock) that ends with the process. `held` tells whether we got it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = -1
+
+    @property
+    def held(self) -> bool:
+        return self._fd >= 0
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Takes the lock; with `wait=False` returns False at once when somebody else has it."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
+        return True
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> "FileLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None:
+        self.release()
+
+
+def exposures() -> "Iterator[str]":
+    """The names of all exposures that have left a state or a runtime folder."""
+    seen = set()
+    for root in (state_root(), runtime_root()):
+        for name in names_in(root):
+            if name not in seen and os.path.isdir(os.path.join(root, name)):
+                seen.add(name)
+                yield name

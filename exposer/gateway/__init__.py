@@ -1,0 +1,1 @@
+"""The gateway: rules (policy), files (site), and nginx itself."""

@@ -1,0 +1,1 @@
+"""Keys: a pure ring and its encrypted file."""

@@ -1,0 +1,52 @@
+"""Keys as values. A clear key exists only at the moment it is minted."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class KeyState(StrEnum):
+    """active → retiring (until) → revoked; suspended by a limit; decoy: never valid, its use is an alarm."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    REVOKED = "revoked"
+    SUSPENDED = "suspended"
+    DECOY = "decoy"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is kept of a key: enough to recognise it, not enough to use it. Times are seconds since 1970.
+
+    `check` is the base64url md5 (no padding) of clear key + ring salt, compared by nginx's secure_link; `htpasswd` the
+    salted {SSHA} of the clear key for Basic. A 256-bit random secret needs no slow hash.
+    """
+
+    id: str
+    label: str
+    state: KeyState
+    created: float
+    check: str
+    htpasswd: str
+    expires: float | None = None
+    until: float | None = None
+
+    def passes(self, now: float) -> bool:
+        """Whether the gateway lets it in at this moment."""
+        if self.expires is not None and now >= self.expires:
+            return False
+        if self.state is KeyState.RETIRING:
+            return self.until is not None and now < self.until
+        return self.state is KeyState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """All keys of an exposure. `salt` goes into every `check`; `generation` rises with each change."""
+
+    salt: str
+    keys: tuple[Key, ...] = ()
+    generation: int = 0
+
+    def passing(self, now: float) -> tuple[Key, ...]:
+        return tuple(key for key in self.keys if key.passes(now))

@@ -1,0 +1,1 @@
+"""OpenAPI documents: read, choose operations, publish. Pure but for `read`."""

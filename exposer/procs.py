@@ -1,0 +1,371 @@
+"""Processes: known by more than their pid, started only once they are on record, signalled as groups.
+
+Standard library only, with the slow imports inside functions: the panic path uses this module.
+"""
+
+import errno
+import json
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+# Reads one line from its standard input, then becomes the program. When the parent dies before it has put the
+# process on record, the pipe ends, `read` fails and nothing was ever started.
+GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
+
+# What a child may inherit. Everything else (tokens, proxies, LD_*, provider settings) stays out.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR")
+
+
+def boot_id() -> str:
+    """Tells one boot of this machine from another; the boot time where the kernel has no id (macOS)."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return _ask("sysctl", "-n", "kern.bootsessionuuid")
+
+
+def started_at(pid: int) -> str | None:
+    """When `pid` started, as the kernel counts it; None when there is no such process or it is a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        if os.path.isdir("/proc/self"):
+            return None
+        return _ask("ps", "-o", "lstart=", "-p", str(pid)) or None
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def _ask(*argv: str) -> str:
+    import subprocess
+
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, timeout=2, check=False).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+class ProcessId:
+    """One process for good: pid, start time and boot id together. A recycled pid is another process."""
+
+    __slots__ = ("boot", "pid", "started")
+
+    def __init__(self, pid: int, started: str, boot: str) -> None:
+        self.pid = pid
+        self.started = started
+        self.boot = boot
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId | None":
+        """The identity of a running process, or None when it is gone."""
+        started = started_at(pid)
+        return None if started is None else cls(pid, started, boot_id())
+
+    def alive(self) -> bool:
+        return self.pid > 1 and started_at(self.pid) == self.started and boot_id() == self.boot
+
+    def signal(self, number: int) -> bool:
+        """Sends a signal to this process and no other; True when it was there to get it.
+
+        A pidfd is opened before the identity is checked, so that the pid cannot change hands in between.
+        """
+        if self.pid <= 1:
+            return False
+        try:
+            fd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            fd = -1
+        try:
+            if not self.alive():
+                return False
+            if fd >= 0:
+                signal.pidfd_send_signal(fd, number)
+            else:
+                os.kill(self.pid, number)
+            return True
+        except ProcessLookupError:
+            return False
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+    def signal_group(self, number: int) -> bool:
+        """Signals the process and its whole group; only when it leads a group, and is still itself."""
+        if not self.alive():
+            return _signal_leaderless(self.pid, self.boot, number)
+        try:
+            if os.getpgid(self.pid) == self.pid:
+                os.killpg(self.pid, number)
+                return True
+        except ProcessLookupError:
+            return False
+        return self.signal(number)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProcessId):
+            return NotImplemented
+        return (self.pid, self.started, self.boot) == (other.pid, other.started, other.boot)
+
+    def __hash__(self) -> int:
+        return hash((self.pid, self.started, self.boot))
+
+    def __repr__(self) -> str:
+        return f"ProcessId({self.pid}, started={self.started!r})"
+
+
+def _signal_leaderless(group: int, boot: str, number: int) -> bool:
+    """A group whose leader has died still belongs to us while the leader's pid is free: a pid is not given out
+    again as long as a process group of that number exists."""
+    if group <= 1 or boot != boot_id() or started_at(group) is not None or not _group_of_ours(group):
+        return False
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _group_of_ours(group: int) -> bool:
+    """Whether a process of our own user, in a session that the dead leader opened, is in that group."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return False
+    for pid in pids:
+        try:
+            if os.getpgid(pid) == group and os.getsid(pid) == group and os.stat(f"/proc/{pid}").st_uid == os.geteuid():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+class Entry:
+    """One line of the ledger: something that exposer started, and how to find it again.
+
+    `role` is its part; a process has `process`, a Docker object `ids` (container, network, …).
+    `digest` is that of the wish it was started for; `detail` is what an adopter needs to know.
+    """
+
+    __slots__ = ("detail", "digest", "ids", "process", "role")
+
+    def __init__(
+        self,
+        role: str,
+        process: ProcessId | None = None,
+        ids: "Mapping[str, str] | None" = None,
+        digest: str = "",
+        detail: "Mapping[str, Any] | None" = None,
+    ) -> None:
+        self.role = role
+        self.process = process
+        self.ids: dict[str, str] = dict(ids or {})
+        self.digest = digest
+        self.detail: dict[str, Any] = dict(detail or {})
+
+    def to_line(self) -> bytes:
+        data: dict[str, Any] = {"role": self.role, **self.ids, "digest": self.digest, "detail": self.detail}
+        if self.process is not None:
+            data |= {"pid": self.process.pid, "started": self.process.started, "boot": self.process.boot}
+        return json.dumps(data, sort_keys=True).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Entry | None":
+        """The entry a line stands for; None for a torn or foreign line."""
+        try:
+            data = json.loads(line)
+            role, pid = data["role"], data.get("pid")
+            process = None if pid is None else ProcessId(int(pid), str(data["started"]), str(data["boot"]))
+            ids = {k: str(data[k]) for k in ("container", "network", "service", "image") if k in data}
+            return cls(str(role), process, ids, str(data.get("digest", "")), dict(data.get("detail") or {}))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+class Ledger:
+    """The list of everything that exposer started, one JSON object a line, written before the thing gets traffic."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def append(self, entry: Entry) -> None:
+        """Adds a line with one write; a torn last line (a crash, a full disk) is closed off first. Raises OSError."""
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(fd).st_size
+            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            line = (b"\n" if torn else b"") + entry.to_line()
+            if os.write(fd, line) != len(line):
+                raise OSError(errno.ENOSPC, "the ledger could not be written whole", self.path)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def entries(self) -> list[Entry]:
+        """Every readable line, oldest first; torn lines are passed over."""
+        try:
+            with open(self.path, "rb") as file:
+                lines = file.read(64 * 1024 * 1024).splitlines()
+        except OSError:
+            return []
+        return [entry for line in lines if (entry := Entry.from_line(line)) is not None]
+
+    def keep(self, wanted: "Callable[[Entry], bool]") -> None:
+        """Forgets the entries that are not `wanted` any more (they are gone for sure)."""
+        from exposer import files
+
+        kept = [entry for entry in self.entries() if wanted(entry)]
+        files.swap(self.path, b"".join(entry.to_line() for entry in kept))
+
+
+def child_environment(extra: "Mapping[str, str] | None" = None, keep: "Iterable[str]" = INHERITED) -> dict[str, str]:
+    """A small environment for a child: a few harmless variables and what the caller adds."""
+    return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra or {})
+
+
+def spawn(
+    argv: "Sequence[str]",
+    *,
+    log: str,
+    record: "Callable[[ProcessId], None]",
+    env: "Mapping[str, str] | None" = None,
+    cwd: str | None = None,
+) -> ProcessId:
+    """Starts a program in a session of its own, output appended to the file `log` (0600), and returns its identity.
+
+    The program does not begin before `record` has returned: whoever calls puts the identity into the ledger there.
+    When `record` raises, or this process dies, the program is never executed. Raises FileNotFoundError when
+    the program is not on PATH.
+    """
+    import shutil
+    import subprocess
+
+    env = child_environment() if env is None else dict(env)
+    program = shutil.which(argv[0], path=env.get("PATH"))
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, "not found on PATH", argv[0])
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        child = subprocess.Popen(
+            [*GATE, program, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    finally:
+        os.close(out)
+    _CHILDREN[child.pid] = child
+    assert child.stdin is not None  # noqa: S101
+    try:
+        identity = ProcessId.of(child.pid)
+        if identity is None:
+            raise ChildProcessError(f"{argv[0]} died at once")
+        record(identity)
+        child.stdin.write(b"go\n")
+        child.stdin.close()
+    except BaseException:
+        child.kill()
+        child.wait()
+        try:
+            child.stdin.close()
+        except OSError:
+            pass
+        _CHILDREN.pop(child.pid, None)
+        raise
+    return identity
+
+
+_CHILDREN: "dict[int, Any]" = {}
+
+
+def reap() -> None:
+    """Collects the exit status of children that have ended, so that none stays a zombie."""
+    for pid, child in list(_CHILDREN.items()):
+        if child.poll() is not None:
+            _CHILDREN.pop(pid, None)
+            _EXITS[pid] = child.returncode
+
+
+_EXITS: dict[int, int] = {}
+
+
+def exit_code(pid: int) -> int | None:
+    """How a child of ours ended (negative: by that signal), once `reap` has collected it; else None."""
+    reap()
+    return _EXITS.get(pid)
+
+
+class Finished:
+    """What a short command said: its exit code and its output, as text."""
+
+    __slots__ = ("code", "err", "out")
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+
+def run(
+    argv: "Sequence[str]",
+    timeout: float = 10.0,
+    env: "Mapping[str, str] | None" = None,
+    cwd: str | None = None,
+    stdin: bytes | None = None,
+) -> Finished:
+    """Runs a short command to its end. Raises FileNotFoundError, TimeoutError."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            list(argv),
+            capture_output=True,
+            timeout=timeout,
+            env=child_environment() if env is None else dict(env),
+            cwd=cwd,
+            check=False,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),  # type: ignore[arg-type]
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s") from error
+    return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def wait_until(condition: "Callable[[], bool]", within: float, every: float = 0.01) -> bool:
+    """Looks again and again until `condition` holds; False when it did not within so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        if condition():
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(every)
+
+
+# How a part is asked to end: the signal, and how long it may take before the next.
+LADDER = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+
+
+def stop(process: ProcessId, ladder: "Sequence[tuple[int, float]]" = LADDER) -> bool:
+    """Ends a process and its group, politely first; True when it is gone."""
+
+    def gone() -> bool:
+        reap()
+        return not process.alive()
+
+    for number, patience in ladder:
+        process.signal_group(number)
+        if wait_until(gone, patience):
+            process.signal_group(signal.SIGKILL)  # whatever its group left behind
+            return True
+    return gone()

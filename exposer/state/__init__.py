@@ -1,0 +1,1 @@
+"""What is wanted, what is seen, what differs: pure decisions, no effects."""

@@ -1,0 +1,63 @@
+"""The values the loop works with: parts, their phases, facts about them, and what is to be done."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from exposer.procs import Entry
+
+BACKEND, SCHEMA, GATEWAY, TUNNEL = "backend", "schema", "gateway", "tunnel"
+UP_ORDER = (BACKEND, SCHEMA, GATEWAY, TUNNEL)
+
+Tell = Callable[[str], None]
+Record = Callable[[Entry], None]
+
+
+class Phase(StrEnum):
+    """Where one part stands."""
+
+    ABSENT = "absent"
+    STARTING = "starting"
+    UP = "up"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What the loop knows of one part. `digest` is of the wish it runs for; times are monotonic seconds."""
+
+    role: str
+    phase: Phase = Phase.ABSENT
+    digest: str = ""
+    healthy: bool | None = None
+    busy: bool = False
+    failures: int = 0
+    restarts: int = 0
+    retry_at: float = 0.0
+    error: str = ""
+    hint: str = ""
+    code: str = ""
+    detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def with_(self, **changes: Any) -> "Unit":
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a running part saw.
+
+    `healthy` is None while it cannot be told. `url` is the public address, for a tunnel that has one.
+    `detail` is put into the status as it is; `error` is a sentence when something is wrong.
+    `fatal` means that starting it again cannot help (a bad token, a changed host key).
+    """
+
+    alive: bool
+    healthy: bool | None = None
+    url: str = ""
+    error: str = ""
+    fatal: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)

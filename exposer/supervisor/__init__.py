@@ -1,0 +1,1 @@
+"""The loop that makes the world as the config wants it."""

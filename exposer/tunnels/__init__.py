@@ -1,0 +1,1 @@
+"""Tunnels: argv and log line in, facts out."""
