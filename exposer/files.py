@@ -174,3 +174,41 @@ def exposures() -> "Iterator[str]":
             if name not in seen and os.path.isdir(os.path.join(root, name)):
                 seen.add(name)
                 yield name
+
+
+class Places:
+    """Where the files of one exposure are, by the contract's section 5."""
+
+    __slots__ = (
+        "control",
+        "failure",
+        "ledger",
+        "lock",
+        "logs",
+        "name",
+        "runtime",
+        "schema",
+        "snapshot",
+        "state",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = os.path.join(state_root(), name)
+        self.runtime = os.path.join(runtime_root(), name)
+        self.lock = os.path.join(self.state, "PANIC")
+        self.schema = os.path.join(self.state, "schema")
+        self.logs = os.path.join(self.state, "logs")
+        self.ledger = os.path.join(self.runtime, "ledger")
+        self.snapshot = os.path.join(self.runtime, "snapshot.json")
+        self.failure = os.path.join(self.runtime, "failure.json")
+        self.control = os.path.join(self.runtime, "control.sock")
+
+    def prepare(self) -> None:
+        """Makes the folders, all 0700. Raises NotPrivateError when one is open to others, OSError on a full disk."""
+        for folder in (self.state, self.runtime, self.schema, self.logs):
+            private_dir(folder)
+
+    def locked(self) -> bool:
+        """Whether a panic holds this exposure. Anything at that path counts, readable or not."""
+        return os.path.lexists(self.lock)

@@ -3,6 +3,7 @@
 Standard library only, with the slow imports inside functions: the panic path uses this module.
 """
 
+import _thread
 import errno
 import json
 import os
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
 
 # What a child may inherit. Everything else (tokens, proxies, LD_*, provider settings) stays out.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR")
+INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "USER",
+    "LOGNAME",
+    "XDG_RUNTIME_DIR",
+)
 
 
 def boot_id() -> str:
@@ -140,7 +152,11 @@ def _group_of_ours(group: int) -> bool:
         return False
     for pid in pids:
         try:
-            if os.getpgid(pid) == group and os.getsid(pid) == group and os.stat(f"/proc/{pid}").st_uid == os.geteuid():
+            if (
+                os.getpgid(pid) == group
+                and os.getsid(pid) == group
+                and os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+            ):
                 return True
         except OSError:
             continue
@@ -194,9 +210,14 @@ class Ledger:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lock = _thread.allocate_lock()
 
     def append(self, entry: Entry) -> None:
         """Adds a line with one write; a torn last line (a crash, a full disk) is closed off first. Raises OSError."""
+        with self._lock:
+            self._append(entry)
+
+    def _append(self, entry: Entry) -> None:
         fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size
@@ -221,11 +242,14 @@ class Ledger:
         """Forgets the entries that are not `wanted` any more (they are gone for sure)."""
         from exposer import files
 
-        kept = [entry for entry in self.entries() if wanted(entry)]
-        files.swap(self.path, b"".join(entry.to_line() for entry in kept))
+        with self._lock:
+            kept = [entry for entry in self.entries() if wanted(entry)]
+            files.swap(self.path, b"".join(entry.to_line() for entry in kept))
 
 
-def child_environment(extra: "Mapping[str, str] | None" = None, keep: "Iterable[str]" = INHERITED) -> dict[str, str]:
+def child_environment(
+    extra: "Mapping[str, str] | None" = None, keep: "Iterable[str]" = INHERITED
+) -> dict[str, str]:
     """A small environment for a child: a few harmless variables and what the caller adds."""
     return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra or {})
 
@@ -338,7 +362,19 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s") from error
-    return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return Finished(
+        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
+
+
+def monotonic() -> float:
+    """Seconds that never run backwards."""
+    return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Waits. For commands that show something again and again; nothing that decides may use it."""
+    time.sleep(seconds)
 
 
 def wait_until(condition: "Callable[[], bool]", within: float, every: float = 0.01) -> bool:

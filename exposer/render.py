@@ -39,6 +39,6 @@ def nginx_quote(value: Any) -> str:
     """
     text = str(value)
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
-        raise ConfigError(f"{text!r} has a control character and cannot go into the gateway's config")
+        raise ConfigError("a value has a control character and cannot go into the gateway's config")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${dollar}")
     return f'"{escaped}"'

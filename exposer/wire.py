@@ -90,14 +90,16 @@ def request(
             connection.connect()
         except socket.gaierror as error:
             raise NoAnswerError(f"{base}: the name does not resolve", "resolve") from error
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no resolver could be asked for
             raise NoAnswerError(f"{base}: {error}", "connect") from error
         try:
             connection.request(method, path, body=body, headers={"User-Agent": "exposer", **(headers or {})})
-            response = connection.getresponse()
-            data = _read(response, connection, limit, deadline, base)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            with connection.getresponse() as response:  # an unread answer would keep the socket open
+                data = _read(response, connection, limit, deadline, base)
+        except (OSError, http.client.HTTPException) as error:
             raise NoAnswerError(f"{base}: {error or type(error).__name__}", "answer") from error
+        except ValueError:  # http.client quotes the header it cannot send, and that may be a secret
+            raise NoAnswerError(f"{base}: the path or a header cannot be sent", "answer") from None
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, data)
     finally:
         connection.close()

@@ -1,1 +1,39 @@
-"""Backends: a container, a process or an address; one outside thing each."""
+"""The private API, in each of its kinds: an image, a build, a container, a command, or just an address."""
+
+from collections.abc import Callable
+
+from exposer.backends.adopted import AdoptedBackend
+from exposer.backends.docker import DockerBackend
+from exposer.backends.process import ProcessBackend
+from exposer.backends.setting import Setting
+from exposer.backends.url import UrlBackend
+from exposer.config.model import Backend, SecretRef
+from exposer.errors import ConfigError
+from exposer.secret import Secret
+
+Part = AdoptedBackend | DockerBackend | ProcessBackend | UrlBackend
+
+KINDS: dict[str, Callable[[Backend, Setting], Part]] = {
+    "image": DockerBackend,
+    "build": DockerBackend,
+    "container": AdoptedBackend,
+    "command": ProcessBackend,
+    "url": UrlBackend,
+}
+
+
+def make(
+    config: Backend,
+    *,
+    name: str,
+    state_dir: str,
+    runtime_dir: str,
+    resolve: Callable[[SecretRef], Secret],
+    nginx_image: str = "",
+    nginx_binary: str = "",
+) -> Part:
+    """The backend of an exposure; `nginx_…` are for the link to one in a container."""
+    if config.kind not in KINDS:
+        raise ConfigError(f"backend.kind is {config.kind!r}", f"it is one of {', '.join(KINDS)}")
+    setting = Setting(name, state_dir, runtime_dir, resolve, nginx_image, nginx_binary)
+    return KINDS[config.kind](config, setting)

@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
+# Fields that `load` derives and that are no keys of the file.
+DERIVED = frozenset({"path", "kind", "cwd", "notes"})
+
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
@@ -39,7 +42,11 @@ class UpstreamAuth:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`[backend]`: the private API. `kind` is image, build, container, command or url."""
+    """`[backend]`: the private API. `kind` is image, build, container, command or url.
+
+    `cwd` is where a command runs: the config file's folder. `openapi` is a path on the backend ("/…"),
+    a URL, or "file:" and an absolute path.
+    """
 
     kind: str
     image: str = ""
@@ -57,6 +64,7 @@ class Backend:
     auth: UpstreamAuth | None = None
     memory: int = 1024**3
     pids: int = 512
+    cwd: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,13 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """`[schema]`: what is published, and for whose importer."""
+    """`[schema]`: what is published, and for whose importer. `max_operations` 0 means no limit."""
 
     client: str = "gpt-action"
     methods: tuple[str, ...] = ("GET",)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    max_operations: int = 30
+    max_operations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class Key:
     """What is kept of a key: enough to recognise it, not enough to use it. Times are seconds since 1970.
 
     `check` is the base64url md5 (no padding) of clear key + ring salt, compared by nginx's secure_link; `htpasswd` the
-    salted {SSHA} of the clear key for Basic. A 256-bit random secret needs no slow hash.
+    salted {SSHA} of the clear key for Basic as "user:key"; `basic_check` is like `check`, of base64(clear key), which
+    is what ChatGPT sends as Basic. A 256-bit random secret needs no slow hash.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Key:
     created: float
     check: str
     htpasswd: str
+    basic_check: str
     expires: float | None = None
     until: float | None = None
 

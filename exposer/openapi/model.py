@@ -4,6 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exposer.errors import ExposerError
+
+
+class DocumentError(ExposerError):
+    """The backend's document cannot be had or used. `transient` means that asking again later may help."""
+
+    code = "document"
+
+    def __init__(self, message: str, hint: str = "", *, transient: bool = False) -> None:
+        super().__init__(message, hint)
+        self.transient = transient
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -27,16 +27,26 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What the loop knows of one part. `digest` is of the wish it runs for; times are monotonic seconds."""
+    """What the loop knows of one part. Times are monotonic seconds.
+
+    `digest` is of the wish it runs for; `trying` of the one being started or taken over just now; `refused` of one
+    that could not be taken over, so that it is not tried again and again. `sick_since` is when it stopped being well.
+    """
 
     role: str
     phase: Phase = Phase.ABSENT
     digest: str = ""
+    trying: str = ""
+    refused: str = ""
     healthy: bool | None = None
     busy: bool = False
     failures: int = 0
     restarts: int = 0
     retry_at: float = 0.0
+    since: float = 0.0
+    looked_at: float = 0.0
+    sick_since: float | None = None
+    fatal: bool = False
     error: str = ""
     hint: str = ""
     code: str = ""

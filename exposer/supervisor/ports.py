@@ -2,7 +2,9 @@
 
 from typing import Protocol, runtime_checkable
 
+from exposer.openapi.model import Operation, Publication
 from exposer.procs import Entry
+from exposer.state.facts import Checked, Documented
 from exposer.state.model import Look, Record, Tell
 
 
@@ -31,7 +33,7 @@ class Part(Protocol):
 
 
 @runtime_checkable
-class Reloadable(Protocol):
+class Reloadable(Part, Protocol):
     """A part that can take over a new wish while it runs, as long as its `shape` is the same."""
 
     shape: str
@@ -39,3 +41,34 @@ class Reloadable(Protocol):
     def reload(self, entry: Entry, record: Record, tell: Tell) -> Entry:
         """Takes the new wish over without dropping a request and returns the new ledger entry.
         Raises ExposerError; then the old wish is still in force."""
+
+
+class Rooms(Protocol):
+    """What the app builds out of one config. A new config is a new one of these."""
+
+    def backend(self) -> Part: ...
+
+    def gateway(self, upstream: str, documented: Documented, now: float) -> Part: ...
+
+    def tunnel(self, listen: str) -> Part: ...
+
+    def schema_digest(self) -> str:
+        """Changes when other operations would be chosen, or the document is read from elsewhere."""
+
+    def read_document(self, upstream: str) -> Documented:
+        """Reads the backend's document and chooses what to publish. Raises ExposerError."""
+
+    def publish(self, documented: Documented, url: str) -> Publication:
+        """Writes the document for this public address into the state folder. Raises ExposerError, OSError."""
+
+    def check(self, url: str, operations: tuple[Operation, ...]) -> Checked:
+        """Asks the public address as an outsider would. Never raises."""
+
+    def sync_keys(self, now: float) -> None:
+        """Makes a key that no longer passes be refused at once, without a reload. Raises ExposerError."""
+
+    def end(self, entry: Entry) -> None:
+        """Ends whatever a ledger entry names, also one that another config or an earlier run has left behind."""
+
+    def stamp(self, now: float) -> str:
+        """Changes when the ring or an own template changes; cheap enough for every cycle."""

@@ -1,1 +1,34 @@
-"""Tunnels: argv and log line in, facts out."""
+"""Tunnels: how the gateway gets a public address. One class for each provider; `make` picks it."""
+
+from collections.abc import Callable
+
+from exposer.config.model import SecretRef, Tunnel
+from exposer.secret import Secret
+from exposer.tunnels.cloudflared import Cloudflared
+from exposer.tunnels.fact import TunnelConfigError
+from exposer.tunnels.local import Local
+from exposer.tunnels.ngrok import Ngrok
+from exposer.tunnels.ssh import Ssh
+
+PROVIDERS: dict[str, type[Cloudflared | Local | Ngrok | Ssh]] = {
+    "cloudflared": Cloudflared,
+    "local": Local,
+    "ngrok": Ngrok,
+    "ssh": Ssh,
+}
+
+
+def make(
+    tunnel: Tunnel,
+    name: str,
+    listen: str,
+    runtime_dir: str,
+    state_dir: str,
+    resolve: Callable[[SecretRef], Secret],
+) -> Cloudflared | Local | Ngrok | Ssh:
+    """The part for `[tunnel]`. `listen` is the gateway's address, "127.0.0.1:PORT". Raises ConfigError."""
+    provider = PROVIDERS.get(tunnel.provider)
+    if provider is None:
+        known = ", ".join(sorted(PROVIDERS))
+        raise TunnelConfigError(f"tunnel.provider: should be one of {known}, not {tunnel.provider!r}")
+    return provider(tunnel, name, listen, runtime_dir, state_dir, resolve)

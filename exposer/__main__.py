@@ -1,0 +1,35 @@
+"""The `exposer` command. `panic` is seen before anything else is imported: it must be fast, and work always."""
+
+import sys
+
+# Options that may stand before the command, and whether they take a value.
+GLOBAL = {"-f": True, "--file": True, "--json": False, "-q": False, "--quiet": False, "-v": False}
+GLOBAL |= {"--verbose": False, "--no-color": False}
+
+
+def command_at(argv: list[str]) -> int | None:
+    """Where the command's name stands, past the global options; None when there is none."""
+    at = 0
+    while at < len(argv):
+        word = argv[at]
+        if not word.startswith("-"):
+            return at
+        at += 2 if GLOBAL.get(word, False) else 1
+    return None
+
+
+def main() -> int:
+    """Runs the command line and returns its exit code."""
+    argv = sys.argv[1:]
+    at = command_at(argv)
+    if at is not None and argv[at] == "panic":
+        from exposer.panic import main as panic
+
+        return panic(argv[:at] + argv[at + 1 :])
+    from exposer.cli.root import main as run
+
+    return run(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The composition root: builds everything once, by hand, out of one config."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from exposer import backends, files, tunnels
+from exposer.config.model import Config, SecretRef
+from exposer.config.secrets import resolve
+from exposer.config.show import digest
+from exposer.files import Places
+from exposer.gateway.outside import check
+from exposer.gateway.policy import Policy
+from exposer.keys.model import Ring
+from exposer.keys.status import describe
+from exposer.keys.store import RingBrokenError, RingStore
+from exposer.openapi.model import Document, Operation, Publication
+from exposer.openapi.operations import operations
+from exposer.openapi.publish import publish
+from exposer.openapi.read import read
+from exposer.openapi.select import choose, from_include
+from exposer.procs import Entry
+from exposer.secret import Secret
+from exposer.state.facts import Checked, Documented
+from exposer.supervisor.ports import Part
+from exposer.sweep import end, sweep
+
+# How often the public address is asked from outside (seconds): within each provider's free quota.
+CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
+NOT_ONLINE = "https://not-online.invalid"
+
+
+class House:
+    """One config, made into parts. A new config is a new House; the parts that mean the same have the same digest."""
+
+    def __init__(self, config: Config, places: Places, engine: str, *, without_document: bool = False) -> None:
+        self.config = config
+        self.places = places
+        self.engine = engine
+        self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
+        self.store = RingStore(Path(places.state))
+        self.ring_error = ""
+        self._source = "" if without_document else config.backend.openapi
+        self._ring: tuple[tuple[int, int, int], Ring] | None = None
+        self._built: dict[str, tuple[object, Part]] = {}
+        self._templates = _folder_digest(config.gateway.templates)
+
+    def backend(self) -> Part:
+        return self._once("backend", None, self._make_backend)
+
+    def gateway(self, upstream: str, documented: Documented, now: float) -> Part:
+        passing = tuple(key.id for key in self.ring().passing(now))
+        known = (upstream, documented.operations, documented.hidden, passing, self.store.stamp())
+        return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
+
+    def tunnel(self, listen: str) -> Part:
+        return self._once("tunnel", listen, lambda: self._make_tunnel(listen))
+
+    def ring(self) -> Ring:
+        """The keys as they are now; an empty ring, so that nothing passes, while the file cannot be read."""
+        stamp = self.store.stamp()
+        if self._ring is None or self._ring[0] != stamp:
+            try:
+                self._ring = (stamp, self.store.read())
+                self.ring_error = ""
+            except RingBrokenError as error:
+                self._ring = (stamp, Ring(salt="broken"))
+                self.ring_error = f"{error.message}; {error.hint}"
+        return self._ring[1]
+
+    def stamp(self, now: float) -> str:
+        return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]}"
+
+    def sync_keys(self, now: float) -> None:
+        from exposer.gateway.nginx import sync_live
+
+        folder = Path(self.places.runtime, "gateway")
+        if folder.is_dir():
+            sync_live(folder, {key.id for key in self.ring().passing(now)})
+
+    def schema_digest(self) -> str:
+        return digest((self._source, self.config.schema, self.config.backend.auth))
+
+    def read_document(self, upstream: str) -> Documented:
+        """Reads and chooses; without a document the calls named in schema.include are all there is."""
+        if not self._source:
+            named = from_include(self.config.schema.include)
+            return Documented(None, named, len(named))
+        document = read(self._source, upstream, headers=self.upstream_headers())
+        return self.choose(document)
+
+    def choose(self, document: Document) -> Documented:
+        choices = choose(operations(document), self.config.schema)
+        published = tuple(c.operation for c in choices if c.published)
+        return Documented(document, published, len(choices), tuple(c.operation for c in choices if not c.published))
+
+    def text(self, documented: Documented, url: str) -> Publication:
+        """The document for one public address; pure."""
+        return publish(
+            documented.document,
+            documented.operations,
+            public_url=url,
+            auth_methods=self.config.auth.methods,
+            header=self.config.auth.header,
+            title=self.config.name,
+        )
+
+    def publish(self, documented: Documented, url: str) -> Publication:
+        publication = self.text(documented, url)
+        files.swap(os.path.join(self.places.schema, "openapi.json"), publication.text.encode())
+        return publication
+
+    def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
+        probe, answer = self.probe()
+        return check(url, chosen, probe, answer)
+
+    def probe(self) -> tuple[str, str]:
+        """A path that nobody can guess and what our gateway says there: how we know it from outside."""
+        salt = self.ring().salt
+        return tuple(hashlib.sha256(f"{what} {salt}".encode()).hexdigest()[:48] for what in ("probe", "answer"))  # type: ignore[return-value]
+
+    def end(self, entry: Entry) -> None:
+        end(entry)
+
+    def sweep(self) -> list[str]:
+        return sweep(self.places)
+
+    def for_panic(self) -> Mapping[str, Any]:
+        probe, answer = self.probe()
+        return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer}
+
+    def describe(self) -> Mapping[str, Any]:
+        now = time.time()
+        return {
+            "backend": self.config.backend.kind,
+            "engine": self.engine,
+            "provider": self.config.tunnel.provider,
+            "source": self._source.removeprefix("file:") or None,
+            "keys": [describe(key, now) for key in self.ring().keys],
+            "trouble": self.ring_error,
+        }
+
+    def watched(self) -> tuple[list[Path], list[Path]]:
+        watched = [Path(self.config.path)]
+        if self._source.startswith("file:"):
+            watched.append(Path(self._source.removeprefix("file:")))
+        return watched, [Path(self.config.gateway.templates)] if self.config.gateway.templates else []
+
+    def upstream_headers(self) -> dict[str, str]:
+        auth = self.config.backend.auth
+        return {auth.header: resolve(auth.value).reveal()} if auth else {}
+
+    def _make_backend(self) -> Part:
+        return backends.make(
+            self.config.backend,
+            name=self.config.name,
+            state_dir=self.places.state,
+            runtime_dir=self.places.runtime,
+            resolve=resolve,
+            nginx_image=self.config.gateway.image,
+            nginx_binary=self.config.gateway.binary,
+        )
+
+    def _make_tunnel(self, listen: str) -> Part:
+        return tunnels.make(
+            self.config.tunnel, self.config.name, listen, self.places.runtime, self.places.state, resolve
+        )
+
+    def _make_gateway(self, upstream: str, documented: Documented, now: float) -> Part:
+        raise NotImplementedError
+
+    def _once(self, role: str, known: object, build: Any) -> Part:
+        """Builds a part anew only when what it is made of has changed."""
+        built = self._built.get(role)
+        if built is None or built[0] != known:
+            built = (known, build())
+            self._built[role] = built
+        return built[1]
+
+
+def _folder_digest(folder: str) -> str:
+    if not folder:
+        return ""
+    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return hashlib.sha256(json.dumps([[str(p), p.read_bytes().hex()] for p in found]).encode()).hexdigest()
+
+
+def upstream_secret(config: Config) -> tuple[str, Secret] | None:
+    """The header that the gateway adds for the backend."""
+    auth = config.backend.auth
+    return None if auth is None else (auth.header, resolve(auth.value))
+
+
+__all__ = ["CHECK_EVERY", "NOT_ONLINE", "House", "Policy", "SecretRef", "upstream_secret"]

@@ -1,0 +1,60 @@
+"""A backend in a container that somebody else runs: it gets a link, and is never stopped or changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exposer.backends import health
+from exposer.backends.linked import OURS, Linked
+from exposer.engine import client as engine
+from exposer.engine import container as containers
+from exposer.errors import MissingError
+from exposer.procs import Entry
+from exposer.state.model import BACKEND, Record, Tell
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+
+class AdoptedBackend(Linked):
+    """Its image, its networks and its restarts are its owner's business."""
+
+    def start(self, record: Record, tell: Tell) -> Entry:
+        """Links to the running container and waits until it is healthy; after an error the link is gone."""
+        hidden = health.secrets_of(self._config, self._at.resolve, {})
+        with engine.open_engine() as client:
+            engine.remove_labelled(client, self._at.name, OURS)
+            container = running(client, self._config.container)
+            for address in published(container.attrs):
+                tell(f"warning: {self._config.container} is also reachable past the gateway, at {address}")
+            started = {"kind": "container", "started_at": containers.started_at(container)}
+            ids = {"container": str(container.id)}
+            entry = Entry(BACKEND, containers.identity(container), ids, self.digest, started)
+            try:
+                record(entry)
+                return self._finish(client, entry, record, tell, hidden)
+            except BaseException:
+                engine.remove_labelled(client, self._at.name, OURS)
+                raise
+
+
+def published(attrs: dict[str, Any]) -> list[str]:
+    """The addresses outside this machine's loopback at which a container publishes ports."""
+    ports = (attrs.get("NetworkSettings") or {}).get("Ports") or {}
+    bindings = [binding for bound in ports.values() for binding in bound or ()]
+    found = {(str(b.get("HostIp") or "0.0.0.0"), str(b.get("HostPort"))) for b in bindings}  # noqa: S104
+    return sorted(f"{host}:{port}" for host, port in found if not host.startswith("127.") and host != "::1")
+
+
+def running(client: DockerClient, reference: str) -> Container:
+    """The running container of that name or id. Raises MissingError."""
+    container = containers.find(client, reference)
+    if container is None:
+        raise MissingError(f"there is no container {reference}", "`docker ps` lists those that run")
+    if container.status != "running":
+        raise MissingError(
+            f"the container {reference} does not run (it is {container.status})",
+            f"`docker start {reference}`",
+        )
+    return container

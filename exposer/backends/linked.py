@@ -1,0 +1,166 @@
+"""What the backends in containers have in common: a link, health through it, and their logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from exposer.backends import health, link, setting, tail
+from exposer.config.model import Backend
+from exposer.engine import client as engine
+from exposer.engine import container as containers
+from exposer.engine import image as images
+from exposer.errors import ExposerError, MissingError, TimeoutExceededError
+from exposer.procs import Entry
+from exposer.secret import Secret
+from exposer.state.model import BACKEND, Look, Record, Tell
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+NETWORK = "network"
+OURS = (BACKEND, link.ROLE, NETWORK)
+STOP_PATIENCE = 10
+LAST_LINES = 20
+
+
+class Linked:
+    """A backend in a container. `stop` ends only what bears our labels: no container of somebody else."""
+
+    role = BACKEND
+
+    def __init__(self, config: Backend, at: setting.Setting) -> None:
+        self._config = config
+        self._at = at
+        self.digest = setting.digest_of(config, at.name)
+        self.upstream = f"unix:{link.socket_path(at.runtime_dir)}"
+
+    def look(self, entry: Entry) -> Look:
+        """Alive when it is the very run that we know; healthy when it also answers through its link."""
+        detail = {"kind": self._config.kind, "id": entry.ids.get("container", "")[:12]}
+        try:
+            with engine.open_engine() as client:
+                alive, error = _condition(client, entry)
+        except ExposerError as problem:  # the engine may be restarting; what it started may well run on
+            alive = entry.process is not None and entry.process.alive()
+            return Look(alive, False, error=problem.message, detail=detail)
+        if alive and not error:
+            error = self._complaint()
+        return Look(alive, alive and not error, error=error, detail=detail)
+
+    def adopt(self, entries: list[Entry]) -> Entry | None:
+        """The newest entry with our digest whose container and link still run as they were started."""
+        ours = [entry for entry in entries if entry.role == BACKEND and entry.digest == self.digest]
+        if not ours:
+            return None
+        try:
+            with engine.open_engine() as client:
+                alive, error = _condition(client, ours[-1])
+        except ExposerError:
+            return None
+        return ours[-1] if alive and not error else None
+
+    def stop(self, entry: Entry) -> None:
+        """Ends and removes what is ours: the link, and the backend with its network when we made them."""
+        with engine.open_engine() as client:
+            engine.remove_labelled(client, self._at.name, OURS, STOP_PATIENCE)
+
+    def logs(self, entry: Entry, lines: int = 100) -> str:
+        """The last lines that the backend printed."""
+        with engine.open_engine() as client:
+            return containers.log_text(_found(client, entry), lines)
+
+    def follow(self, entry: Entry) -> Iterator[str]:
+        """What the backend prints from now on, as it comes, until it ends."""
+        with engine.open_engine() as client:
+            with closing(_found(client, entry).logs(stream=True, follow=True, tail=0)) as chunks:
+                for chunk in chunks:
+                    yield chunk.decode(errors="replace")
+
+    def _finish(
+        self, client: DockerClient, entry: Entry, record: Record, tell: Tell, secrets: list[Secret]
+    ) -> Entry:
+        """Links to the running container and waits until it is healthy: then its entry is whole."""
+        image = images.nginx_image(client, self._at.nginx_image, self._at.nginx_binary, tell)
+        try:
+            linked = link.start(
+                client,
+                name=self._at.name,
+                target=entry.ids["container"],
+                port=self._config.port,
+                runtime_dir=self._at.runtime_dir,
+                image=image,
+                digest=self.digest,
+                record=record,
+            )
+        except Exception:  # it cannot join a container that has ended by now: then that is what to tell
+            _raise_if_ended(client, entry, secrets)
+            raise
+        tell("the backend's container runs; waiting until it is healthy")
+        self._await(client, entry, secrets)
+        detail = {"kind": self._config.kind, "upstream": self.upstream, "link": link.known(linked)}
+        return Entry(BACKEND, entry.process, entry.ids, self.digest, {**entry.detail, **detail})
+
+    def _await(self, client: DockerClient, entry: Entry, secrets: list[Secret]) -> None:
+        def dead() -> bool:
+            return _ended(containers.find(client, entry.ids["container"]))
+
+        complaint = health.await_healthy(self._complaint, dead, self._config.start_timeout)
+        _raise_if_ended(client, entry, secrets)
+        if complaint:
+            said = tail.last_lines(
+                containers.log_text(_found(client, entry), LAST_LINES), secrets, LAST_LINES
+            )
+            raise TimeoutExceededError(*health.never_healthy(self._config, complaint, said))
+
+    def _complaint(self) -> str:
+        return health.complaint(self._config, self.upstream, self._at.resolve)
+
+
+def _condition(client: DockerClient, entry: Entry) -> tuple[bool, str]:
+    """Whether it is alive, and what is wrong with it apart from its answers."""
+    container = containers.find(client, entry.ids.get("container", ""))
+    if container is None:
+        return False, "the backend's container is gone"
+    if container.status == "paused":
+        return True, "the backend's container is paused"
+    if container.status != "running":
+        return False, _how_it_ended(container)
+    if not containers.same_run(entry, container):
+        return False, "the backend's container was restarted from outside"
+    if not link.alive(client, entry):
+        return True, "the link to the backend's container is gone"
+    return True, ""
+
+
+def _ended(container: Container | None) -> bool:
+    return container is None or container.status in ("exited", "dead")
+
+
+def _raise_if_ended(client: DockerClient, entry: Entry, secrets: list[Secret]) -> None:
+    """Tells how a container died at its start, with its own last words."""
+    container = containers.find(client, entry.ids["container"])
+    if container is None:
+        raise ExposerError("the backend's container was removed from outside while it started")
+    if not _ended(container):
+        return
+    said = tail.last_lines(containers.log_text(container, LAST_LINES), secrets, LAST_LINES)
+    hint = "raise backend.memory" if container.attrs["State"].get("OOMKilled") else ""
+    raise ExposerError(_how_it_ended(container) + health.last_words(said), hint)
+
+
+def _how_it_ended(container: Container) -> str:
+    state = container.attrs["State"]
+    why = str(state.get("Error") or "") or ("it ran out of memory" if state.get("OOMKilled") else "")
+    return f"the backend's container ended with exit code {state.get('ExitCode')}" + (
+        f" ({why})" if why else ""
+    )
+
+
+def _found(client: DockerClient, entry: Entry) -> Container:
+    container = containers.find(client, entry.ids.get("container", ""))
+    if container is None:
+        raise MissingError("the backend's container is gone, and its log with it")
+    return container

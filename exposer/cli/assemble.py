@@ -1,0 +1,36 @@
+"""Puts the supervisor together for `up`: journal, house, socket, daemon."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exposer.app import House
+from exposer.control.server import ControlServer
+from exposer.errors import ConfigError
+from exposer.files import Places
+from exposer.gateway.choice import choose_engine
+from exposer.journal import Journal
+from exposer.supervisor.daemon import Daemon
+
+if TYPE_CHECKING:
+    from exposer.config.model import Config
+
+
+def assemble(
+    places: Places, load: "Callable[[], Config]", show: Callable[[str, str], None], *, without_document: bool
+) -> Daemon:
+    """The supervisor of one exposure, ready to run. The config is read anew by `load` each time it has changed."""
+    engine = ""
+
+    def house() -> House:
+        nonlocal engine
+        config = load()
+        if config.name != places.name:
+            raise ConfigError(
+                f"the name has changed from {places.name!r} to {config.name!r}",
+                "a name cannot change while it runs: exposer down, then exposer up",
+            )
+        engine = engine or choose_engine(config)
+        return House(config, places, engine, without_document=without_document)
+
+    return Daemon(places, house, ControlServer, show, Journal(Path(places.state, "journal.db")))

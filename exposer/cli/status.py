@@ -1,0 +1,124 @@
+"""`exposer status`, `url` and `wait`: read what the supervisor last wrote; ask nobody."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from exposer import procs
+from exposer.cli.find import leftovers, places, read_snapshot, running_status, supervisor
+from exposer.cli.show import answer, settings, table
+from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
+from exposer.files import Places
+
+
+def current(found: Places) -> dict[str, Any]:
+    """The status now, also when no supervisor runs."""
+    status = read_snapshot(found)
+    alive = supervisor(found) is not None
+    if status is not None and alive and not found.locked():
+        return status
+    orphans = [] if alive else leftovers(found)
+    phase = "panicked" if found.locked() else "degraded" if orphans else "offline"
+    blank: dict[str, Any] = {"schema_version": 1, "name": found.name, "public_url": None, "keys": []}
+    merged = blank | (status or {}) if orphans else blank
+    if orphans and not found.locked():
+        merged["trouble"] = "the supervisor is not running; `exposer up` takes over what runs, `exposer down` ends it"
+    return merged | {"phase": phase}
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
+def status(watch: bool) -> None:
+    """Show the phase, the address and each part's health."""
+    found = places(settings().file)
+    if not watch:
+        data = current(found)
+        answer(render(data), data)
+        return
+    last = ""
+    while True:
+        text = render(current(found))
+        if text != last:
+            click.clear()
+            click.echo(text)
+            last = text
+        procs.pause(0.5)
+
+
+@click.command()
+def url() -> None:
+    """Print the public address and nothing else."""
+    data = running_status(places(settings().file))
+    if not data.get("public_url"):
+        raise NotRunningError("there is no public address yet", "wait for it with: exposer wait --online")
+    answer(data["public_url"], {"schema": 1, "public_url": data["public_url"]})
+
+
+@click.command()
+@click.option("--online", "goal", flag_value="online", help="Until it is online.")
+@click.option("--offline", "goal", flag_value="offline", help="Until it is offline.")
+@click.option("--address-change", "goal", flag_value="address", help="Until the public address is another one.")
+@click.option("--timeout", default="0s", metavar="TIME", help="Give up after so long (exit code 7); 0s: never.")
+def wait(goal: str | None, timeout: str) -> None:
+    """Wait until it is online, offline, or its address has changed."""
+    from exposer.config.units import parse_duration
+
+    if goal is None:
+        raise UsageError("wait for what?", "one of --online, --offline, --address-change")
+    found = places(settings().file)
+    seconds = parse_duration(timeout) if timeout not in ("0", "0s") else float("inf")
+    first = current(found).get("public_url")
+
+    def reached() -> bool:
+        data = current(found)
+        if goal == "address":
+            return bool(data.get("public_url")) and data["public_url"] != first
+        return bool(data["phase"] == goal)
+
+    if not procs.wait_until(reached, seconds, every=0.1):
+        raise TimeoutExceededError(f"not within {timeout}")
+    data = current(found)
+    answer(
+        data.get("public_url") or data["phase"],
+        {"schema": 1, "phase": data["phase"], "public_url": data["public_url"]},
+    )
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """The status as a person reads it."""
+    lines = [f"{data['name']}: {data['phase']}" + (f" since {data['since']}" if data.get("since") else "")]
+    if data.get("public_url"):
+        lines.append(f"address   {data['public_url']} (since {data.get('public_url_since')})")
+    for role, word in (("backend", "kind"), ("gateway", "engine"), ("tunnel", "provider")):
+        if role in data:
+            lines.append(_part(role, str(data[role].get(word)), data[role]))
+    if isinstance(data.get("schema"), dict):
+        schema = data["schema"]
+        stale = ", stale" if schema["stale"] else ""
+        lines.append(f"schema    {schema['published']} of {schema['operations']} operations published{stale}")
+    if "checks" in data:
+        lines.append(f"outside   {_checks(data['checks'])}")
+    lines += [f"{name}: {data[name]}" for name in ("config_error", "trouble") if data.get(name)]
+    if data.get("keys"):
+        rows = [(k["label"], k["id"], k["state"], k["expires"] or "never") for k in data["keys"]]
+        lines += ["", table(rows, ("KEY", "ID", "STATE", "ENDS"))]
+    if data["phase"] == "panicked":
+        lines.append("locked by a panic; see what happened and lift the lock with: exposer unlock")
+    return "\n".join(lines)
+
+
+def _part(role: str, kind: str, part: Mapping[str, Any]) -> str:
+    health = "healthy" if part["healthy"] else "not healthy"
+    extra = f", {part['listen']}" if part.get("listen") else ""
+    again = f", restarted {part['restarts']} times" if part.get("restarts") else ""
+    why = f": {part['error']}" if part.get("error") else ""
+    return f"{role:<9} {kind}, {health}{extra}{again}{why}"
+
+
+def _checks(checks: Mapping[str, Any]) -> str:
+    if checks["at"] is None:
+        return "not asked yet"
+    reached = "reachable" if checks["public_reachable"] else f"not reachable ({checks.get('why')})"
+    refuses = {True: ", refuses without a key", False: ", ANSWERS WITHOUT A KEY", None: ""}
+    return f"{reached}{refuses[checks['refuses_without_key']]}, asked {checks['at']}"

@@ -1,0 +1,42 @@
+"""What `up` says when it is online: everything a person needs to go on, in a few lines."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from exposer.cli.first_key import FirstKey
+from exposer.gateway.credential import credential
+
+if TYPE_CHECKING:
+    from exposer.config.model import Config
+
+
+def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: float) -> str:
+    """The summary on a terminal."""
+    url, schema = status["public_url"], status["schema"]
+    clear = first.clear.reveal() if first.clear else ""
+    lines = [f"{status['name']} is online after {seconds:.1f} s", "", f"  address   {url}"]
+    if clear:
+        lines.append(f"  key       {clear}")
+        lines.append(f"            labelled {first.label!r}, shown only now; a new one: exposer rotate-key")
+    else:
+        lines.append("  key       as before (exposer keys list); a new one: exposer rotate-key")
+    lines.append(f"  try       {_curl(url, config, clear)}")
+    lines.append(f"  document  {schema['published']} of {schema['operations']} operations: exposer schema show")
+    if not status["checks"]["public_reachable"]:
+        lines.append(f"  note      could not be asked from here: {status['checks'].get('why')}")
+    lines += ["  end       exposer down (cleanly), exposer panic (at once, and locked)", ""]
+    return "\n".join(lines)
+
+
+def _curl(url: str, config: "Config", clear: str) -> str:
+    header = credential(config.auth.methods, config.auth.header, clear or "KEY")
+    name, value = next(iter(header.items()))
+    path = config.backend.health or "/"
+    return f"curl -H {shlex.quote(f'{name}: {value}')} {shlex.quote(url + path)}"
+
+
+def as_json(status: dict[str, Any], first: FirstKey | None) -> dict[str, Any]:
+    """The status, and the first key if there is a new one. `schema` is the document's figures, as in `status`."""
+    new = first is not None and first.clear is not None
+    key = {"label": first.label, "key": first.clear.reveal()} if new and first and first.clear else None
+    return status | {"first_key": key}

@@ -1,0 +1,82 @@
+"""`exposer unlock`: the only way out of a panic."""
+
+from pathlib import Path
+
+import click
+
+from exposer.cli.find import places
+from exposer.cli.show import answer, interactive, note, settings
+from exposer.errors import ExposerError, UsageError
+from exposer.files import Places
+
+
+@click.command()
+@click.option("--yes", "name_given", metavar="NAME", help="The exposure's name, in place of the question.")
+def unlock(name_given: str | None) -> None:
+    """Show the incident report, ask, and lift the lock; every old key stays revoked."""
+    found = places(settings().file)
+    if not found.locked():
+        answer(f"{found.name} is not locked", {"schema": 1, "name": found.name, "unlocked": False})
+        return
+    report = last_report(found)
+    if report:
+        note(report.read_text(encoding="utf-8", errors="replace"))
+    _confirm(found.name, name_given)
+    revoked = lift(found)
+    text = f"{found.name} is unlocked; {revoked} old keys stay revoked. Come back with: exposer up"
+    answer(
+        text,
+        {"schema": 1, "name": found.name, "unlocked": True, "revoked": revoked, "report": str(report or "")},
+    )
+
+
+def _confirm(name: str, given: str | None) -> None:
+    if given is None and not interactive():
+        raise UsageError(
+            "unlock asks for the exposure's name", f"without a terminal say it: exposer unlock --yes {name}"
+        )
+    said = (
+        given if given is not None else click.prompt(f"To lift the lock, type the exposure's name ({name})", err=True)
+    )
+    if said.strip() != name:
+        raise UsageError(f"that is not its name: {said!r}; the lock stays")
+
+
+def last_report(found: Places) -> Path | None:
+    """The newest incident report, if there is one."""
+    folder = Path(found.state, "incidents")
+    return max(folder.glob("*.md"), default=None) if folder.is_dir() else None
+
+
+def lift(found: Places) -> int:
+    """Revokes every key first, lifts the lock last; returns how many keys the ring holds, all of them revoked."""
+    import shutil
+    import time
+
+    from exposer.journal import Journal
+    from exposer.keys.ring import revoke_all
+    from exposer.keys.store import RingStore
+
+    found.prepare()
+    aside, store = Path(found.state, "keyring.panicked"), RingStore(Path(found.state))
+    if aside.exists():
+        aside.replace(store.path)
+    now = time.time()
+    ring_size = 0
+    if store.exists():
+        try:
+            ring_size = store.change(lambda ring: (revoke_all(ring, now), len(ring.keys)))
+        except ExposerError as error:
+            note(f"warning: {error.message}; it is put aside, and the next start makes a new one")
+            store.path.replace(aside)
+    journal = Journal(Path(found.state, "journal.db"))
+    try:
+        journal.append("unlocked", text="the panic lock was lifted; every old key is revoked", keys=ring_size)
+    finally:
+        journal.close()
+    lock = Path(found.lock)
+    if lock.is_dir() and not lock.is_symlink():
+        shutil.rmtree(lock)
+    else:
+        lock.unlink()
+    return ring_size

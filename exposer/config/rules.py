@@ -1,0 +1,137 @@
+"""Rules over several keys: what belongs together, what this version cannot do yet, what has no effect."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from exposer.config.model import Tunnel
+from exposer.config.tables import KINDS
+
+Problem = tuple[str, str]  # the key's path, what is wrong with it
+Written = Mapping[str, Any]  # what the file says and what could be read, by path
+
+NOT_YET = "is not available in this version"
+
+# Accepted in the file, but nothing in this version acts on it. All of them only ever add to the protection.
+INERT = (
+    "lease",
+    "schema.client",
+    "limits.response",
+    "limits.egress",
+    "panic.on",
+    "notify.webhook",
+    "notify.desktop",
+    "hooks.address_changed",
+    "audit.retain",
+)
+
+# What exposer cannot do to a backend that it does not run, or runs as a plain process.
+NO_EFFECT = {
+    "command": ("volumes", "internet", "memory", "pids"),
+    "container": ("volumes", "env", "internet", "memory", "pids"),
+    "url": ("port", "volumes", "env", "internet", "memory", "pids"),
+}
+
+SSH_NEEDS = (
+    ("host", 'the server to log in to, such as "server.example.com"'),
+    ("user", 'the user on that server, such as "tunnel"'),
+    ("remote_port", "the port to listen on there, such as remote_port = 8443"),
+    ("url", 'the public address that server has for it, such as "https://api.example.com"'),
+)
+
+
+def problems(written: Written, present: Collection[str]) -> list[Problem]:
+    """What is wrong although each value by itself is right.
+
+    `present` has every known key of the file, also those whose value is wrong: they are not missing.
+    """
+    found = [*_kind(present), *_unavailable(written, present)]
+    if "tunnel.provider" in written or "tunnel.provider" not in present:
+        found += tunnel_problems(_tunnel(written), present)
+    return [*found, *_upstream_auth(present)]
+
+
+def notes(written: Written) -> tuple[str, ...]:
+    """What a person should know about a file that is right."""
+    idle = [path for path in INERT if path in written]
+    found = [f"accepted but not in force in this version: {', '.join(idle)}"] if idle else []
+    kind = next((kind for kind in KINDS if f"backend.{kind}" in written), "")
+    if dead := [f"backend.{key}" for key in NO_EFFECT.get(kind, ()) if f"backend.{key}" in written]:
+        found.append(f"without effect on a backend given by backend.{kind}: {', '.join(dead)}")
+    if str(written.get("tunnel.url", "")).startswith("http://"):
+        found.append("tunnel.url begins with http://, so keys cross the network in the clear; use https://")
+    return tuple(found)
+
+
+def _kind(present: Collection[str]) -> list[Problem]:
+    named = [kind for kind in KINDS if f"backend.{kind}" in present]
+    if len(named) != 1:
+        there = " and ".join(named) if named else "none of them"
+        return [("backend", f"should have exactly one of {', '.join(KINDS)}, not {there}")]
+    if named != ["url"] and "backend.port" not in present:
+        return [("backend.port", "is missing: the port the backend listens on, such as port = 8080")]
+    return []
+
+
+def _upstream_auth(present: Collection[str]) -> list[Problem]:
+    if "backend.auth" not in present:
+        return []
+    examples = {"header": "Authorization", "value": "env:UPSTREAM"}
+    return [
+        (f"backend.auth.{key}", f'is missing, such as {key} = "{example}"')
+        for key, example in examples.items()
+        if f"backend.auth.{key}" not in present
+    ]
+
+
+def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
+    """Options that would leave the user less protected than they believe are refused, not passed over."""
+    found = []
+    if written.get("engine") == "swarm":
+        found.append(("engine", f"'swarm' {NOT_YET}; use docker, process or auto"))
+    if "oauth" in written.get("auth.methods", ()):
+        found.append(("auth.methods", f"'oauth' {NOT_YET}; use api-key, bearer or basic"))
+    if written.get("limits.allow_from"):
+        found.append(
+            ("limits.allow_from", f"{NOT_YET}; leave it out, or callers from elsewhere would get in")
+        )
+    for door in ("mcp", "privacy"):
+        if written.get(f"doors.{door}"):
+            found.append((f"doors.{door}", f"{NOT_YET}; leave it out"))
+    if "tunnel.standby" in present:
+        found.append(("tunnel.standby", f"{NOT_YET}; leave it out"))
+    return found
+
+
+def _tunnel(written: Written) -> Tunnel:
+    return Tunnel(
+        **{key.removeprefix("tunnel."): value for key, value in written.items() if key.startswith("tunnel.")}
+    )
+
+
+def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Problem]:
+    """What this tunnel's provider still needs."""
+    if tunnel.provider == "server":
+        return [("tunnel.provider", f"'server' {NOT_YET}; use cloudflared, ngrok, ssh or local")]
+    return [
+        (f"tunnel.{key}", f"is missing: {why}")
+        for key, why in _needs(tunnel, present)
+        if not getattr(tunnel, key) and f"tunnel.{key}" not in present
+    ]
+
+
+def _needs(tunnel: Tunnel, present: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The keys a provider cannot do without, each with its reason."""
+    if tunnel.provider == "ssh":
+        return SSH_NEEDS
+    if tunnel.provider == "cloudflared" and (tunnel.token or "tunnel.token" in present):
+        return (
+            ("hostname", 'the public name of the tunnel that the token is for, such as "api.example.com"'),
+        )
+    if tunnel.provider == "cloudflared" and (tunnel.hostname or "tunnel.hostname" in present):
+        return (
+            (
+                "token",
+                'without it the address is a random one and not this hostname; write "env:TUNNEL_TOKEN"',
+            ),
+        )
+    return ()

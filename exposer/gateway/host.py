@@ -1,0 +1,162 @@
+"""nginx as processes of this machine: found, tried out, started, told to read its files again, ended."""
+
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from exposer import procs
+from exposer.errors import ExposerError, MissingError
+from exposer.procs import ProcessId
+
+WORKERS = ("www-data", "nginx", "_www", "nobody")
+PLACES = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/bin:/usr/local/nginx/sbin"
+CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+LADDER = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))  # SIGTERM lets nginx write out its log
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The user that answers requests when nginx is started as root."""
+
+    user: str
+    group: str
+    gid: int
+
+
+class HostNginx:
+    """How nginx is run here. Its working folder is the gateway's, and all its paths are relative to it: so socket
+    paths stay short, and workers that may not pass through the folders above still find everything."""
+
+    engine = "process"
+
+    def __init__(self, binary: str = "") -> None:
+        self._binary = binary
+
+    def binary(self) -> str:
+        """Where nginx is. Raises MissingError."""
+        path = os.environ.get("PATH", "") + ":" + PLACES
+        found = shutil.which(self._binary or "nginx", path=path)
+        if found is None:
+            raise MissingError(
+                f"cannot find {self._binary or 'nginx'}",
+                "install it: `sudo apt install nginx-light` on Debian and Ubuntu, `brew install nginx` on macOS; "
+                'or say engine = "docker"',
+            )
+        return found
+
+    def argv(self, *more: str) -> list[str]:
+        return [self.binary(), "-p", "./", "-c", "nginx.conf", "-e", "error.log", *more]
+
+    def check(self, folder: str) -> str:
+        """What nginx has against the files in a folder; "" for nothing."""
+        try:
+            done = procs.run(self.argv("-t"), timeout=20, cwd=folder)
+        except (TimeoutError, OSError) as error:
+            return str(error)
+        return "" if done.code == 0 else _said(done.err)
+
+    def spawn(self, folder: str, record: Callable[[ProcessId], None]) -> ProcessId:
+        return procs.spawn(self.argv(), log=os.path.join(folder, "error.log"), record=record, cwd=folder)
+
+    def reread(self, process: ProcessId) -> None:
+        """Starts a generation that reads the files anew, and asks the one before to end."""
+        if not process.signal(signal.SIGHUP):
+            raise ExposerError("nginx has ended")
+
+    def stop(self, process: ProcessId) -> bool:
+        return procs.stop(process, LADDER)
+
+    def workers(self, process: ProcessId) -> list[ProcessId]:
+        """The processes that answer requests, those on their way out too."""
+        return [found for pid in _children(process.pid) if (found := ProcessId.of(pid)) is not None]
+
+
+def retired(worker: ProcessId) -> bool:
+    """Whether a worker takes no new connections any more."""
+    return not worker.alive() or "shutting down" in _title(worker.pid)
+
+
+def worker_user() -> Worker | None:
+    """Who the workers are; None when they are who we are. Raises MissingError."""
+    if os.geteuid() != 0:
+        return None
+    for name in WORKERS:
+        try:
+            account = pwd.getpwnam(name)
+            return Worker(name, grp.getgrgid(account.pw_gid).gr_name, account.pw_gid)
+        except KeyError:
+            continue
+    raise MissingError(
+        "there is no unprivileged user for nginx", f"make one of these: {', '.join(WORKERS)}; or do not run as root"
+    )
+
+
+def certificates() -> str:
+    """The file of the authorities that this machine trusts; "" when there is none."""
+    places = (ssl.get_default_verify_paths().cafile or "", *CERTIFICATES)
+    return next((place for place in places if place and os.path.isfile(place)), "")
+
+
+def free_port(wanted: int = 0) -> int:
+    """A port of 127.0.0.1 that nobody has; `wanted` itself when it is not 0. Raises ExposerError when that is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise ExposerError(
+                f"port {wanted} of 127.0.0.1 cannot be used: {error.strerror}",
+                "choose another with gateway.port, or 0 for any that is free",
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def last_words(folder: str) -> str:
+    """What nginx wrote last about not being able to go on."""
+    try:
+        with open(os.path.join(folder, "error.log"), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+            return _said(file.read().decode(errors="replace"))
+    except OSError:
+        return ""
+
+
+def _said(text: str) -> str:
+    lines = [line.split("]", 1)[-1] if line.startswith("nginx: [") else line for line in text.splitlines()]
+    grave = [line.strip() for line in lines if "[emerg]" in line or "./nginx.conf" in line] or lines
+    return " ".join(grave[-1].split()) if grave else "it says nothing"
+
+
+def _children(pid: int) -> Iterator[int]:
+    if not os.path.isdir("/proc/self"):
+        listed = procs.run(["ps", "-A", "-o", "pid=,ppid="]).out.split()
+        yield from (int(own) for own, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == pid)
+        return
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                if int(file.read().rpartition(b")")[2].split()[1]) == pid:
+                    yield int(name)
+        except OSError:
+            continue
+
+
+def _title(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return "" if os.path.isdir("/proc/self") else procs.run(["ps", "-o", "command=", "-p", str(pid)]).out

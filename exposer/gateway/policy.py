@@ -1,0 +1,223 @@
+"""What the gateway lets through: keys and published operations as rules. Pure."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from exposer.config.model import Auth, Limits, Rate
+from exposer.errors import ConfigError
+from exposer.gateway import paths
+from exposer.keys.model import Key, KeyState, Ring
+from exposer.openapi.model import Operation
+from exposer.secret import Secret
+
+METHODS = ("api-key", "bearer", "basic")
+_UNFIT_HEADERS = frozenset(
+    "host connection content-length content-type transfer-encoding cookie te trailer upgrade expect range".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Passer:
+    """A key as the gateway knows it. One that does not pass (a decoy) is recognised, refused and logged."""
+
+    id: str
+    label: str
+    check: str
+    basic_check: str
+    htpasswd: str
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One published operation. `guards` are unpublished ones that a path of this shape may really mean."""
+
+    operation: str
+    method: str
+    pattern: paths.Pattern
+    sample: str
+    guards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The backend's address, taken apart. `server` is host:port or unix:path."""
+
+    scheme: str
+    server: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All the gateway needs to decide. `skipped` are operations that cannot be called at all, and why."""
+
+    passers: tuple[Passer, ...]
+    salt: str
+    methods: tuple[str, ...]
+    header: str
+    routes: tuple[Route, ...]
+    rate: Rate
+    body: int
+    timeout: float
+    upstream: Upstream
+    upstream_host: str
+    probe: str
+    probe_answer: str
+    upstream_auth: tuple[str, Secret] | None = None
+    skipped: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def live(self) -> frozenset[str]:
+        """The ids of the keys that are valid: one file each in the gateway's `live` folder."""
+        return frozenset(passer.id for passer in self.passers if passer.passes)
+
+
+def compile(
+    *,
+    ring: Ring,
+    operations: Iterable[Operation],
+    auth: Auth,
+    limits: Limits,
+    upstream: str,
+    upstream_host: str,
+    now: float,
+    probe: str,
+    probe_answer: str,
+    upstream_auth: tuple[str, Secret] | None = None,
+    hidden: Iterable[Operation] = (),
+) -> Policy:
+    """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
+
+    `upstream` is "http://host:port", "https://host[:port]" or "unix:path". `hidden` are the backend's operations
+    that are *not* published: a published `/items/{id}` then does not open the unpublished `/items/export`.
+    """
+    routes, skipped = route(operations, hidden)
+    return Policy(
+        passers=tuple(_passer(key, now) for key in ring.keys if key.passes(now) or key.state is KeyState.DECOY),
+        salt=_fit(ring.salt, r"[A-Za-z0-9_-]{8,200}", "the key ring's salt is damaged"),
+        methods=tuple(method for method in METHODS if method in auth.methods),
+        header=header_name(auth.header, "auth.header"),
+        routes=routes,
+        rate=_countable(limits.rate),
+        body=max(1, limits.body),  # nginx takes 0 for "no limit"
+        timeout=limits.timeout,
+        upstream=parse_upstream(upstream),
+        upstream_host=_fit(upstream_host, r"[\x21-\x7e]{1,255}", "the backend's host name is not usable"),
+        probe=_fit(probe, r"[0-9a-f]{32,128}", "the probe's path is not usable"),
+        probe_answer=_fit(probe_answer, r"[\x20-\x7e]{1,500}", "the probe's answer is not usable"),
+        upstream_auth=None if upstream_auth is None else _upstream_auth(*upstream_auth),
+        skipped=skipped,
+    )
+
+
+def route(
+    operations: Iterable[Operation], hidden: Iterable[Operation] = ()
+) -> tuple[tuple[Route, ...], tuple[tuple[str, str], ...]]:
+    """The routes in the order in which they are to be tried, concrete before templated; and what had to be left out."""
+    shadows = [
+        (op.method.upper(), paths.pattern(op.full_path), paths.pattern(op.full_path, loose=True)) for op in hidden
+    ]
+    routes: list[Route] = []
+    skipped: list[tuple[str, str]] = []
+    for op in operations:
+        method, pattern = op.method.upper(), paths.pattern(op.full_path)
+        if not re.fullmatch(r"[A-Z]{3,20}", method) or method in ("TRACE", "CONNECT"):
+            skipped.append((op.id, "the gateway does not pass on this method"))
+        elif pattern is None:
+            skipped.append((op.id, "no unambiguous request can have this path"))
+        else:
+            guards = tuple(
+                loose.body
+                for other, strict, loose in shadows
+                if strict and loose and other == method and _may_mean(pattern, strict)
+            )
+            routes.append(Route(_readable(op.id), method, pattern, paths.sample_path(op.full_path), guards))
+    return tuple(sorted(routes, key=lambda r: (r.pattern.ranks, r.pattern.body))), tuple(skipped)
+
+
+def header_name(name: str, where: str) -> str:
+    """A header that nginx can read by name. Raises ConfigError."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", name) or name.lower() in _UNFIT_HEADERS:
+        raise ConfigError(
+            f"{where}: {name!r} cannot be used as a header here",
+            "use letters, digits and dashes, as in X-API-Key; not one that HTTP itself needs",
+        )
+    return name
+
+
+def parse_upstream(address: str) -> Upstream:
+    """Takes the backend's address apart. Raises ConfigError."""
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:")
+        _fit(path, r"[^\x00-\x1f\x7f:]{1,400}", "the backend's socket path is not usable")
+        return Upstream("http", address, "")
+    try:
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise ConfigError(f"the backend's address {address!r} is not usable: {error}") from None
+    host = parts.hostname or ""
+    name = f"[{host}]" if ":" in host else host
+    plain = f"{parts.scheme}://{parts.netloc}" == address.rstrip("/") and "@" not in parts.netloc
+    if parts.scheme not in ("http", "https") or not plain or not re.fullmatch(r"[A-Za-z0-9._:-]{1,255}", host):
+        raise ConfigError(
+            f"the backend's address {address!r} is not usable", "it is like http://127.0.0.1:8080, without a path"
+        )
+    return Upstream(parts.scheme, f"{name}:{port}", host)
+
+
+def _may_mean(published: paths.Pattern, hidden: paths.Pattern) -> bool:
+    """Whether a backend may take some path of a published shape for the hidden operation."""
+    if published.literal or published.body == hidden.body:
+        return False
+    return paths.overlap(published, hidden) and not paths.dominates(published, hidden)
+
+
+def _passer(key: Key, now: float) -> Passer:
+    digest = r"[A-Za-z0-9_-]{22}"
+    damaged = f"the record of key {key.id!r} is damaged"
+    return Passer(
+        id=_fit(key.id, r"[a-z0-9]{8}", damaged),
+        label=key.label,
+        check=_fit(key.check, digest, damaged),
+        basic_check=_fit(key.basic_check, digest, damaged),
+        htpasswd=_fit(key.htpasswd, r"\{SSHA\}[A-Za-z0-9+/=]{28,200}", damaged),
+        passes=key.passes(now),
+    )
+
+
+def _upstream_auth(header: str, value: Secret) -> tuple[str, Secret]:
+    """Checks the secret without ever naming it."""
+    name = header_name(header, "backend.auth.header")
+    text = value.reveal()
+    odd = any(ord(c) < 0x20 or ord(c) == 0x7F or 0xD800 <= ord(c) <= 0xDFFF for c in text)
+    if not text or odd or paths.size(text) > paths.TOKEN_LIMIT:
+        raise ConfigError(
+            "backend.auth.value: the secret cannot be sent in a header",
+            "it is empty, longer than about 3,500 characters, or has a line break in it",
+        )
+    return name, value
+
+
+def _countable(rate: Rate) -> Rate:
+    if rate.count < 1 or rate.seconds < 1 or math.floor(rate.count * 60 / rate.seconds) < 1:
+        raise ConfigError(
+            "limits.rate is slower than one call a minute, which the gateway cannot count",
+            'use at least "1/min"',
+        )
+    return rate
+
+
+def _fit(value: str, shape: str, otherwise: str) -> str:
+    if not re.fullmatch(shape, value):
+        raise ConfigError(otherwise)
+    return value
+
+
+def _readable(text: str) -> str:
+    """An operation's id as it may stand in the config and the log."""
+    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", text)[:200]

@@ -1,0 +1,57 @@
+"""Asks the gateway as somebody without a key would, and says what was not refused."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from exposer.gateway.policy import Policy
+from exposer.wire import NoAnswerError, request
+
+NOBODY = "exp_00000000_" + "0" * 43 + "_000000"
+REFUSED = (401, 429)  # bad callers have a quota, and behind a tunnel all of them have the same address
+MOST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call that must not get through."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def attempts(policy: Policy) -> Iterator[Attempt]:
+    """No key and a wrong key, where something is published and where nothing is."""
+    yield Attempt("GET", "/")
+    yield Attempt("GET", "/.exposer/nothing")
+    for route in policy.routes[:MOST]:
+        yield Attempt(route.method, route.sample)
+    method, path = (policy.routes[0].method, policy.routes[0].sample) if policy.routes else ("GET", "/")
+    yield Attempt(method, path, {policy.header: NOBODY})
+    yield Attempt(method, path, {"Authorization": f"Bearer {NOBODY}"})
+    yield Attempt(method, path, {"Authorization": "Basic YTpi"})
+
+
+def hole(base: str, policy: Policy) -> str:
+    """The first call that a freshly started gateway does not refuse, as a sentence; "" when it refuses them all."""
+    for number, attempt in enumerate(attempts(policy)):
+        status = ask(base, attempt)
+        if status not in (REFUSED[:1] if number == 0 else REFUSED):
+            answer = f"answers {status}" if status else "does not answer"
+            return f"without a valid key {attempt.method} {attempt.path} {answer} instead of 401"
+    return ""
+
+
+def refuses(base: str) -> bool:
+    """Whether a call without a key is refused."""
+    return ask(base, Attempt("GET", "/")) in REFUSED
+
+
+def ask(base: str, attempt: Attempt, timeout: float = 2.0) -> int:
+    """The status of one call; 0 when there was no answer."""
+    try:
+        return request(
+            base, attempt.path, method=attempt.method, headers=attempt.headers, timeout=timeout, limit=1_000_000
+        ).status
+    except NoAnswerError:
+        return 0

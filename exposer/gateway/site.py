@@ -1,0 +1,284 @@
+"""Writes the gateway's rules as nginx files: {name: text}. Pure."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from jinja2 import TemplateError, TemplateSyntaxError
+
+from exposer import render as templates
+from exposer.errors import ConfigError, MissingError
+from exposer.gateway import paths as raw
+from exposer.gateway.policy import Passer, Policy, Route
+
+MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
+CHUNK = 16  # so many operations are tried as one pattern first
+
+# Refusals that the gateway itself makes. Those in EARLY can happen before a request has a path.
+TITLES = {
+    400: "Bad request",
+    401: "A valid key is needed",
+    403: "This key may not call this operation",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "The request took too long",
+    413: "The request is too large",
+    414: "The address is too long",
+    429: "Too many requests",
+    500: "Internal error",
+    501: "Not implemented",
+    502: "The service does not answer",
+    503: "The service is not available",
+    504: "The service took too long",
+    505: "HTTP version not supported",
+}
+EARLY = {400: 400, 405: 405, 408: 408, 414: 414, 494: 400, 497: 400, 501: 501, 505: 505}
+
+# What a caller must not tell the backend: who it is, where it came from, which method or path is "really" meant.
+REMOVED = """
+    Authorization Cookie Cookie2 Origin Referer Forwarded Via Upgrade HTTP2-Settings Trailer Proxy Proxy-Authorization
+    Proxy-Connection Early-Data
+    X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Forwarded-Server
+    X-Forwarded-Scheme X-Forwarded-Prefix X-Forwarded-Protocol X-Forwarded-Ssl X-Forwarded-Uri X-Forwarded-Url
+    X-Forwarded-Path X-Forwarded-Method X-Forwarded-By X-Forwarded-User X-Forwarded-Email X-Forwarded-Groups
+    X-Forwarded-Preferred-Username X-Forwarded-Access-Token X-Forwarded-Client-Cert X-Forward-For X-Scheme Front-End-Https
+    X-Url-Scheme X-Host X-Original-Host X-Original-URL X-Original-URI X-Original-Path X-Rewrite-URL X-Override-URL
+    X-Http-Destinationurl X-HTTP-Method X-HTTP-Method-Override X-Method-Override X-Middleware-Subrequest
+    X-Sendfile-Type X-Accel-Mapping X-Accel-Redirect X-Script-Name X-Proxy-User
+    X-Real-IP X-Client-IP X-Cluster-Client-IP X-Originating-IP X-Remote-IP X-Remote-Addr X-ProxyUser-Ip Client-IP
+    True-Client-IP Fastly-Client-IP X-Azure-ClientIP X-Envoy-External-Address X-Envoy-Original-Path
+    X-Remote-User Remote-User Remote-Groups Remote-Name Remote-Email X-WebAuth-User X-Auth-Request-User
+    X-Auth-Request-Email X-Auth-Request-Groups X-Auth-Request-Access-Token X-Ssl-Client-Cert
+    X-Ssl-Client-Verify X-Client-Cert Ssl-Client-Cert X-Client-Verify
+    CF-Connecting-IP CF-Connecting-IPv6 CF-Connecting-O2O CF-EW-Via CF-IPCountry CF-Pseudo-IPv4 CF-Ray CF-Visitor
+    CF-Warp-Tag-Id CF-Worker CF-Access-Authenticated-User-Email CF-Access-Jwt-Assertion CF-Access-Client-Id
+    CF-Access-Client-Secret Cdn-Loop Ngrok-Skip-Browser-Warning
+""".split()
+# What the backend must not tell a caller, or nginx itself.
+HIDDEN = """
+    X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Sendfile Server
+    X-Powered-By X-AspNet-Version X-AspNetMvc-Version X-Generator X-Runtime X-Backend-Server X-Served-By X-Server
+    X-Debug-Token X-Debug-Token-Link Via Alt-Svc Set-Cookie Set-Cookie2
+""".split()
+
+_CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exposer"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are, relative to the gateway's folder, and on this machine. `ca` is needed for an https backend."""
+
+    pid: str = "nginx.pid"
+    temp: str = "temp"
+    access_log: str = "access.log"
+    error_log: str = "error.log"
+    live: str = "live"
+    draining: str = "draining"
+    ca: str = ""
+    workers: int = 1
+
+
+def render(
+    policy: Policy,
+    listen: str,
+    paths: Paths,
+    user: tuple[str, str] | None = None,
+    templates_overlay: str = "",
+    mark: str = "",
+) -> dict[str, str]:
+    """The gateway's files. `user` is the workers' (user, group), when nginx starts as root.
+
+    `mark` names this very generation: `/.exposer/<mark>` answers as soon as it is in force. Raises ConfigError for an
+    own template that cannot be used.
+    """
+    if policy.upstream.scheme == "https" and not paths.ca:
+        raise MissingError(
+            "no file of trusted certificates was found, so an https backend cannot be verified",
+            "install your system's ca-certificates package",
+        )
+    context = {
+        "listen": listen,
+        "paths": paths,
+        "user": user,
+        "mark": mark,
+        "policy": policy,
+        **_credentials(policy),
+        **_operations(policy.routes),
+        **_limits(policy),
+        **_headers(policy),
+        "titles": TITLES,
+        "early": EARLY,
+    }
+    files = {
+        MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
+        UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
+    }
+    for number, tier in enumerate(login_tiers(policy.passers)):
+        if "basic" in policy.methods:
+            files[f"htpasswd.{number}"] = "".join(f"{user}:{passer.htpasswd}\n" for user, passer in tier.items())
+    return files
+
+
+def digest(files: Mapping[str, str]) -> str:
+    """Names a rendered site."""
+    total = hashlib.sha256()
+    for name in sorted(files):
+        total.update(f"{name}\0{len(files[name])}\0{files[name]}".encode())
+    return total.hexdigest()
+
+
+def login_tiers(passers: Iterable[Passer]) -> list[dict[str, Passer]]:
+    """Who may log in under which user name: the key's id, or its label.
+
+    During a rotation two keys have the same label. nginx looks at the first line of a name only, so each further
+    key of a name goes into a file of its own, which is asked when the one before has refused.
+    """
+    tiers: list[dict[str, Passer]] = [{}]
+    for passer in reversed(list(passers)):  # the newest key first
+        tiers[0][passer.id] = passer
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", passer.label):
+            continue
+        free = next((tier for tier in tiers if passer.label not in tier), None)
+        if free is None:
+            tiers.append(free := {})
+        free[passer.label] = passer
+    return tiers[:4]
+
+
+def _credentials(policy: Policy) -> dict[str, Any]:
+    """How a key is found in a request. All sources are read as one text, so that two credentials never match.
+
+    The text is "<header> <Authorization> <query>", less what is not configured. A header's value has no space at
+    its ends and a query has none at all, so an empty place can be told from a filled one.
+    """
+    scheme = "bearer" in policy.methods or "basic" in policy.methods
+    header = "api-key" in policy.methods and not (scheme and policy.header.lower() == "authorization")
+    own = f"$http_{policy.header.lower().replace('-', '_')}"
+    sources = [*([own] if header else []), *(["$http_authorization"] if scheme else [])]
+    key = "exp_{}_[0-9A-Za-z]{{43}}_[0-9A-Za-z]{{6}}"
+    clear = f"(?P<clear>{key.format('(?P<shown_id>[a-z0-9]{8})')})"
+    blob = "(?P<clear>(?P<shown_id>[A-Za-z0-9+/]{16})[A-Za-z0-9+/]{68})"
+    rest = f" (?!\\S*{key.format('[a-z0-9]{8}')})\\S*\\z"  # a key in the query is a key that has leaked into logs
+    before, after = " " * header, " " * scheme
+    shapes = {
+        "api-key": f"^{clear}{after if header else ''}{rest}",
+        "bearer": f"^{before}(?i:bearer) +{clear}{rest}",
+        "basic": f"^{before}(?i:basic) +{blob}{rest}",
+    }
+    basic = "basic" in policy.methods
+    return {
+        "credential_sources": " ".join([*sources, "$args"]),
+        "credential_shapes": [shapes[method] for method in policy.methods],
+        "canonical": raw.CANONICAL,
+        "leak": f"\\S*{key.format('[a-z0-9]{8}')}",
+        "other_source": own if header else "",
+        "basic_prefixes": _basic_prefixes(policy.passers) if basic else {},
+        "tiers": [{raw.exact(user): passer.id for user, passer in tier.items()} for tier in login_tiers(policy.passers)]
+        if basic
+        else [],
+        "challenges": [text for method, text in _CHALLENGES.items() if method in policy.methods],
+        "basic": basic,
+        "header": policy.header,
+    }
+
+
+def _basic_prefixes(passers: Iterable[Passer]) -> dict[str, Passer]:
+    """What Basic begins with when nothing but the key was typed in. nginx folds the case of plain texts, so these
+    are patterns."""
+    return {f"~^{raw.exact(base64.b64encode(f'exp_{passer.id}'.encode()).decode())}\\z": passer for passer in passers}
+
+
+def _operations(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """Per method the patterns in order, and for many of them a first look that tries a whole chunk at once."""
+    by_method: dict[str, list[Route]] = {}
+    for route in routes:
+        by_method.setdefault(route.method, []).append(route)
+    if "HEAD" in by_method and "GET" in by_method:
+        by_method["HEAD"] += by_method["GET"]
+    methods = {method: f"$op_{method}" for method in by_method}
+    if "GET" in methods:
+        methods.setdefault("HEAD", methods["GET"])
+    return {
+        "methods": methods,
+        "operations": {
+            method: [
+                {"all": f"~^(?:{'|'.join(r.pattern.body for r in chunk)})\\z", "entries": list(_entries(chunk))}
+                for chunk in _chunks(own)
+            ]
+            for method, own in by_method.items()
+        },
+    }
+
+
+def _entries(routes: list[Route]) -> Iterator[tuple[str, str]]:
+    """A path that an unpublished operation may claim is refused before the published one is tried."""
+    for route in routes:
+        body = route.pattern.body
+        for guards in _packed(route.guards, raw.TOKEN_LIMIT):
+            yield f"~^(?={body}\\z)(?:{guards})\\z", ""
+        yield f"~^{body}\\z", route.operation
+
+
+def _chunks(routes: list[Route]) -> Iterator[list[Route]]:
+    """Neighbours, as many as go into one token of the config."""
+    chunk: list[Route] = []
+    size = 0
+    for route in routes:
+        more = raw.size(route.pattern.body)
+        if chunk and (len(chunk) == CHUNK or size + more > 2 * raw.TOKEN_LIMIT):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(route)
+        size += more
+    if chunk:
+        yield chunk
+
+
+def _packed(bodies: Iterable[str], limit: int) -> Iterator[str]:
+    """Alternatives joined, as many as fit."""
+    joined = ""
+    for body in bodies:
+        if joined and raw.size(joined) + raw.size(body) > limit:
+            yield joined
+            joined = ""
+        joined = f"{joined}|{body}" if joined else body
+    if joined:
+        yield joined
+
+
+def _limits(policy: Policy) -> dict[str, Any]:
+    """nginx counts in whole calls a second or a minute; what is left over is rounded down."""
+    rate = policy.rate
+    per_second = rate.count % rate.seconds == 0
+    return {
+        "rate": f"{rate.count // rate.seconds}r/s" if per_second else f"{rate.count * 60 // rate.seconds}r/m",
+        "burst": rate.count - 1,
+        "retry_after": max(1, ceil(rate.seconds / rate.count)),
+        "timeout_ms": max(1, round(policy.timeout * 1000)),
+        "connect_ms": max(1, round(min(policy.timeout, 5.0) * 1000)),
+    }
+
+
+def _headers(policy: Policy) -> dict[str, Any]:
+    added = policy.upstream_auth[0].lower() if policy.upstream_auth else ""
+    removed = {name.lower(): name for name in (*REMOVED, policy.header)}
+    removed.pop(added, None)
+    return {
+        "removed": list(removed.values()),
+        "hidden": HIDDEN,
+        "added": (policy.upstream_auth[0], policy.upstream_auth[1].reveal()) if policy.upstream_auth else None,
+    }
+
+
+def _template(name: str, overlay: str, context: Mapping[str, Any]) -> str:
+    """Renders one template; what is wrong with an own one is said with its file and line."""
+    try:
+        return templates.environment(overlay).get_template(name).render(context)
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"template {error.name or name}, line {error.lineno}: {error.message}") from None
+    except TemplateError as error:
+        raise ConfigError(f"template {name}: {error.message}", "is a name in it misspelt?") from None

@@ -1,0 +1,67 @@
+"""Looks whether anything of a cut exposure still answers: processes, sockets, the public address."""
+
+import time
+
+from exposer import procs
+from exposer.panic.cut import Cut
+
+SECONDS = 2.0
+
+
+def verify(cut: Cut) -> None:
+    """Puts what still answers into `cut.open`, one sentence each."""
+    deadline = time.monotonic() + SECONDS
+    suspects = [e.process for e in cut.entries if e.process is not None and cut.should_be_gone(e)]
+    procs.wait_until(lambda: not any(process.alive() for process in suspects), SECONDS)
+    for entry in cut.entries:
+        if entry.process in suspects and entry.process is not None and entry.process.alive():
+            cut.open.append(f"{entry.role} (pid {entry.process.pid}) still runs")
+    for listen in sorted({str(entry.detail.get("listen", "")) for entry in cut.entries} - {""}):
+        if not _closed(listen, max(0.1, deadline - time.monotonic())):
+            cut.open.append(f"{listen} still takes connections")
+    cut.step("local proof", open=len(cut.open))
+    for url in sorted({str(entry.detail.get("url", "")) for entry in cut.entries if entry.role == "tunnel"} - {""}):
+        _ask_outside(cut, url)
+
+
+def _closed(listen: str, within: float) -> bool:
+    return procs.wait_until(lambda: not _accepts(listen), within)
+
+
+def _accepts(listen: str) -> bool:
+    import socket
+
+    host, _, port = listen.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=0.5):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _ask_outside(cut: Cut, url: str) -> None:
+    """Asks the public address for what only our gateway can say."""
+    secret = next((e.detail for e in cut.entries if e.role == "supervisor" and "probe" in e.detail), {})
+    status, body = _get(url, f"/.exposer/{secret.get('probe', 'none')}")
+    ours = bool(secret) and body == secret.get("probe_answer")
+    if ours or status == "401":
+        cut.open.append(f"{url} still answers")
+    cut.step("outside proof", url=url, answer=status)
+
+
+def _get(url: str, path: str) -> tuple[str, str]:
+    """Status and body, or what kept us from an answer, in a word."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return str(response.status), response.read(256).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return type(error).__name__, ""
+    finally:
+        connection.close()

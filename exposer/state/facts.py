@@ -1,0 +1,95 @@
+"""Facts: what has happened to a part. The loop folds them into what it knows."""
+
+from dataclasses import dataclass
+
+from exposer.openapi.model import Document, Operation, Publication
+from exposer.procs import Entry
+from exposer.state.model import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A part runs. `adopted` when it ran already; `seconds` is how long the start took."""
+
+    role: str
+    entry: Entry
+    adopted: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """A running part has taken over a new wish."""
+
+    role: str
+    entry: Entry
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A part is gone because we wanted it so."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A part is gone, and nobody asked for it."""
+
+    role: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something could not be done. `fatal` when trying again cannot help; `keeps` when the old one still runs."""
+
+    role: str
+    error: str
+    hint: str = ""
+    code: str = "failed"
+    exit_code: int = 1
+    fatal: bool = False
+    keeps: bool = False
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look at a running part."""
+
+    role: str
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """The backend's document was read; `operations` are to be published, `hidden` is what else it names."""
+
+    document: Document | None
+    operations: tuple[Operation, ...]
+    total: int
+    hidden: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The document for a public address stands in the state folder."""
+
+    publication: Publication
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The public address was asked from outside. `refuses` is False only when an answer came without a key."""
+
+    url: str
+    reachable: bool
+    refuses: bool | None
+    why: str = ""
+    resolvable: bool = True
+
+
+Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked

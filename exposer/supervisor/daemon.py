@@ -1,0 +1,212 @@
+"""One exposure's supervisor process: the lock, the signals, the watches, the socket, and the loop between them."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from exposer import files, procs
+from exposer.errors import ConfigError, ExposerError, LockedError
+from exposer.files import Places
+from exposer.journal import Journal
+from exposer.procs import Entry, Ledger, ProcessId
+from exposer.state.facts import Failed
+from exposer.state.model import SCHEMA
+from exposer.supervisor.loop import TICK, Exposure, Loop, Show
+from exposer.supervisor.ports import Rooms
+from exposer.supervisor.snapshot import snapshot
+from exposer.supervisor.watch import Watch
+from exposer.supervisor.world import World
+
+# How long an orderly `down` may take before what is left is ended by force.
+PATIENCE_DOWN = 40.0
+
+
+class Home(Rooms, Protocol):
+    """What the daemon needs of the app beside the rooms themselves."""
+
+    check_every: float
+
+    def describe(self) -> Mapping[str, Any]:
+        """For the status: backend kind, engine, provider, document source, keys."""
+
+    def watched(self) -> tuple[list[Path], list[Path]]:
+        """Files and folders whose change matters."""
+
+    def for_panic(self) -> Mapping[str, Any]:
+        """What the kill switch, which reads no config, should find in the ledger."""
+
+    def sweep(self) -> list[str]:
+        """Ends and removes everything of this exposure that is still there; says what it was."""
+
+
+class Server(Protocol):
+    """The open control socket."""
+
+    def close(self) -> None: ...
+
+
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Serve = Callable[[str, Answer], Server]
+
+
+class GuardedLedger(Ledger):
+    """A ledger that takes no new line while a panic holds the lock, so nothing is started after the cut."""
+
+    def __init__(self, places: Places) -> None:
+        super().__init__(places.ledger)
+        self._places = places
+
+    def append(self, entry: Entry) -> None:
+        super().append(entry)
+        if self._places.locked():
+            raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
+
+
+@dataclass
+class Outcome:
+    """How a supervisor's life ended. `failure` is why it never came online, if so."""
+
+    state: Exposure
+    failure: Failed | None
+    left: list[str]
+
+
+class Daemon:
+    """Runs one exposure until it is taken down. `load` reads the config anew and raises ConfigError."""
+
+    def __init__(self, places: Places, load: Callable[[], Home], serve: Serve, show: Show, journal: Journal) -> None:
+        self.places = places
+        self.load = load
+        self._serve = serve
+        self.home = load()
+        self.ledger = GuardedLedger(places)
+        self.world = World(self.ledger, lambda role, text: show("progress", f"{role}: {text}"))
+        self.loop = Loop(self.home, self.world, journal, show, self.home.check_every)
+        self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
+        self._config_changed = threading.Event()
+        self._watch = Watch(self._notice)
+        self._last = ""
+
+    def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
+        """Blocks until the exposure is offline. `deadline` says when a start has taken too long."""
+        me = ProcessId.of(os.getpid())
+        self.ledger.keep(lambda entry: entry.role != "supervisor")
+        self.ledger.append(Entry("supervisor", me, detail=self.home.for_panic()))
+        previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
+        signal.signal(signal.SIGHUP, lambda *_: self._notice())
+        server = self._serve(self.places.control, self._answer)
+        self._watch.follow(*self.home.watched())
+        try:
+            self._drive(deadline)
+            return self._close()
+        finally:
+            server.close()
+            self._watch.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _drive(self, deadline: Callable[[], bool]) -> None:
+        announced = False
+        stopping_since: float | None = None
+        while not self.loop.finished:
+            self.loop.cycle(TICK)
+            self._publish_snapshot()
+            if self.places.locked():
+                raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
+            if self._config_changed.is_set():
+                self._reload()
+            if not announced and self.loop.state.phase == "online":
+                announced = True
+                self.on_online(self.status())
+            if not announced and deadline():
+                self.loop.stop(self._late())
+            if not self.loop.state.wanted:
+                now = procs.monotonic()
+                stopping_since = stopping_since or now
+                if now - stopping_since > PATIENCE_DOWN:
+                    return
+
+    def _late(self) -> Failed:
+        waiting = [
+            f"{u.role}: {u.error or 'still ' + u.phase}" for u in self.loop.state.units.values() if not u.healthy
+        ]
+        why = "; ".join(waiting) or (self.loop.state.checked.why if self.loop.state.checked else "not yet reachable")
+        return Failed("up", f"not online in time ({why})", "give it longer: --timeout 300s", "timeout", 7)
+
+    def _close(self) -> Outcome:
+        """What is left is ended by force, and nothing of ours stays behind."""
+        left = self.home.sweep()
+        self.world.close()
+        failure = self.loop.state.failure
+        if failure is not None:
+            self._write_failure(failure)
+        for path in (self.places.ledger, self.places.snapshot):
+            Path(path).unlink(missing_ok=True)
+        return Outcome(self.loop.state, failure, left)
+
+    def _write_failure(self, failure: Failed) -> None:
+        data = {
+            "code": failure.code,
+            "message": failure.error,
+            "hint": failure.hint,
+            "exit": failure.exit_code,
+        }
+        files.swap(self.places.failure, json.dumps(data).encode())
+
+    def status(self) -> dict[str, Any]:
+        """The present status, as `exposer status --json` shows it."""
+        return snapshot(self.places.name, self.loop.state, self.home.describe(), os.getpid())
+
+    def _publish_snapshot(self) -> None:
+        status = self.status()
+        comparable = json.dumps(status | {"supervisor": None}, sort_keys=True)
+        if comparable != self._last:
+            try:
+                files.swap(self.places.snapshot, json.dumps(status).encode())
+                self._last = comparable
+            except OSError as error:
+                self.loop.show("status", f"the status could not be written: {error.strerror}")
+
+    def _answer(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        match asked.get("command"):
+            case "status":
+                return {"pid": os.getpid(), "status": self.status()}
+            case "down":
+                self.loop.stop()
+                self.loop.nudge()
+                return {"pid": os.getpid()}
+            case "nudge":
+                self.loop.nudge()
+                return {"pid": os.getpid()}
+            case _:
+                return {"error": "unknown command"}
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.loop.stop()
+        self.loop.nudge()
+
+    def _notice(self) -> None:
+        self._config_changed.set()
+        self.loop.nudge()
+
+    def _reload(self) -> None:
+        """Takes the config over if it is sound; else says what is wrong and keeps the last good one."""
+        self._config_changed.clear()
+        try:
+            home = self.load()
+        except ExposerError as error:
+            text = "; ".join(error.problems) if isinstance(error, ConfigError) and error.problems else error.message
+            if text != self.loop.state.config_error:
+                self.loop.state.config_error = text
+                self.loop.note("config-broken", f"config: {text}; the last good one stays in force")
+            return
+        self.home = home
+        self.loop.take_config(home)
+        self.loop.look_soon(SCHEMA)
+        self._watch.follow(*home.watched())

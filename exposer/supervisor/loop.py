@@ -1,0 +1,310 @@
+"""The one loop: see what happened, decide what differs from the wish, do it, look again."""
+
+import queue
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from exposer.journal import Journal, JournalError
+from exposer.openapi.model import Operation
+from exposer.state.facts import (
+    Checked,
+    Documented,
+    Fact,
+    Failed,
+    Gone,
+    Looked,
+    Published,
+    Reloaded,
+    Started,
+    Stopped,
+)
+from exposer.state.lifecycle import advance, exposure_phase
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Phase, Unit
+from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
+from exposer.supervisor.ports import Part, Rooms
+from exposer.supervisor.world import World
+
+Show = Callable[[str, str], None]
+TICK = 0.25
+# How long after a failed look from outside the next one is made, and how long after a good one (seconds).
+RECHECK = 5.0
+
+
+@dataclass
+class Exposure:
+    """What the loop knows. `wanted` goes False once; `failure` is why the exposure could not come online."""
+
+    units: dict[str, Unit] = field(default_factory=lambda: {role: Unit(role) for role in UP_ORDER})
+    wanted: bool = True
+    locked: bool = False
+    was_online: bool = False
+    documented: Documented | None = None
+    published: Published | None = None
+    url: str = ""
+    url_since: float = 0.0
+    checked: Checked | None = None
+    checked_at: float = 0.0
+    phase: str = "offline"
+    since: float = 0.0
+    failure: Failed | None = None
+    config_error: str = ""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return self.documented.operations if self.documented else ()
+
+
+class Loop:
+    """Drives one exposure. `cycle` is called again and again by the daemon, which owns time and signals."""
+
+    def __init__(self, rooms: Rooms, world: World, journal: Journal, show: Show, check_every: float) -> None:
+        self.rooms = rooms
+        self.world = world
+        self.journal = journal
+        self.show = show
+        self.check_every = check_every
+        self.state = Exposure()
+        self._stamp = ""
+        self._parts: dict[str, Part] = {}
+        self._next_check = 0.0
+        self._publishing = ""
+        self._checking = False
+        self._lost = 0
+
+    def cycle(self, wait: float = TICK) -> None:
+        """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
+        self.world.observe()
+        for fact in self._facts(wait):
+            self._take(fact)
+        now = time.monotonic()
+        if self.state.wanted:
+            self._parts = self._desired()
+        for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted):
+            self._begin(action)
+        if self.state.wanted:
+            self._follow_address(now)
+        self._set_phase()
+
+    def stop(self, failure: Failed | None = None) -> None:
+        """From now on nothing is wanted; a start under way is cut short."""
+        if not self.state.wanted:
+            return
+        self.state.wanted = False
+        self.state.failure = self.state.failure or failure
+        for role, unit in self.state.units.items():
+            if unit.busy and unit.phase is not Phase.UP:
+                self.world.cancel(role, self.rooms)
+
+    def take_config(self, rooms: Rooms) -> None:
+        """Takes a new config over; what differs follows in the next cycles."""
+        self.rooms, self._stamp, self._next_check = rooms, "", 0.0
+        self.state.config_error = ""
+        for role, unit in self.state.units.items():
+            if unit.phase is Phase.FAILED:
+                self.state.units[role] = unit.with_(retry_at=0.0)
+
+    def look_soon(self, role: str) -> None:
+        """Something outside has probably changed: look at once."""
+        self.state.units[role] = self.state.units[role].with_(looked_at=float("-inf"))
+
+    def nudge(self) -> None:
+        self.world.inbox.put(None)
+
+    @property
+    def finished(self) -> bool:
+        return not self.state.wanted and all(
+            unit.phase in (Phase.ABSENT, Phase.FAILED) and not unit.busy for unit in self.state.units.values()
+        )
+
+    def note(self, kind: str, text: str, **data: object) -> None:
+        """Journals an event and shows it; a journal that cannot be written is shown too, and stops nothing."""
+        try:
+            self.journal.append(kind, text=text, **data)
+        except JournalError as error:
+            self._lost += 1
+            if self._lost == 1:
+                self.show("journal", f"{error.message}; what cannot be recorded is shown here only")
+        self.show(kind, text)
+
+    def _facts(self, wait: float) -> list[Fact]:
+        facts: list[Fact] = []
+        try:
+            first = self.world.inbox.get(timeout=wait)
+            while True:
+                if first is not None:
+                    facts.append(first)
+                first = self.world.inbox.get_nowait()
+        except queue.Empty:
+            return facts
+
+    def _desired(self) -> dict[str, Part]:
+        """The parts as the config wants them, as far as what they are made of is known."""
+        now = time.time()
+        stamp = self.rooms.stamp(now)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self.rooms.sync_keys(now)
+        parts = {BACKEND: self.rooms.backend()}
+        upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream())
+        if upstream and self.state.documented is not None:
+            parts[GATEWAY] = self.rooms.gateway(upstream, self.state.documented, now)
+        listen = str(self.state.units[GATEWAY].detail.get("listen", ""))
+        if listen:
+            parts[TUNNEL] = self.rooms.tunnel(listen)
+        return parts
+
+    def _upstream(self) -> str:
+        """The backend's address while the backend itself is away: the gateway's wish must not change by that."""
+        part = self.world.parts.get(GATEWAY)
+        return str(getattr(part, "upstream", ""))
+
+    def _wishes(self) -> Mapping[str, Wish]:
+        wishes = {role: Wish(part.digest, getattr(part, "shape", "")) for role, part in self._parts.items()}
+        return wishes | {SCHEMA: Wish(self.rooms.schema_digest(), SCHEMA)}
+
+    def _begin(self, action: Action) -> None:
+        unit = self.state.units[action.role]
+        match action:
+            case Start(role=role, digest=digest):
+                self.note("starting", f"{role}: starting", role=role, attempt=unit.failures + 1)
+                changed = unit.with_(busy=True, phase=Phase.STARTING, trying=digest)
+            case Reload(role=role, digest=digest):
+                self.note("reloading", f"{role}: taking over a change", role=role)
+                changed = unit.with_(busy=True, trying=digest)
+            case Stop(role=role, why=why):
+                self.note("stopping", f"{role}: stopping, because {why}", role=role)
+                changed = unit.with_(busy=True, phase=Phase.STOPPING)
+            case LookAt():
+                changed = unit.with_(busy=True)
+        self.state.units[action.role] = changed
+        upstream = str(self.state.units[BACKEND].detail.get("upstream", ""))
+        self.world.perform(action, self._parts.get(action.role), self.rooms, upstream)
+
+    def _take(self, fact: Fact) -> None:
+        match fact:
+            case Published():
+                self._take_published(fact)
+                return
+            case Checked():
+                self._take_checked(fact)
+                return
+            case Failed(role="publish" | "cancel"):
+                self._publishing = ""
+                self.note("failed", f"{fact.role}: {fact.error}")
+                return
+        role, before = fact_role(fact), self.state.units[fact_role(fact)]
+        after = advance(before, fact, time.monotonic())
+        self.state.units[role] = after
+        self._tell(fact, before)
+        if isinstance(fact, Documented):
+            self.state.documented = fact
+            self._publishing = ""
+        if isinstance(fact, Looked) and after.fatal:
+            self._fail(Failed(role, fact.look.error, fatal=True))
+        if isinstance(fact, Failed) and not self.state.was_online and self.state.wanted and fails_fast(fact):
+            self._fail(fact)
+
+    def _fail(self, fact: Failed) -> None:
+        """Something that trying again cannot mend. Before the first time online that ends the attempt."""
+        if not self.state.was_online:
+            self.stop(fact)
+
+    def _tell(self, fact: Fact, before: Unit) -> None:
+        match fact:
+            case Started(role=role, adopted=True):
+                self.note("adopted", f"{role}: runs already, taken over", role=role)
+            case Started(role=role, seconds=seconds):
+                self.note("started", f"{role}: up", role=role, seconds=round(seconds, 3))
+            case Reloaded(role=role, seconds=seconds):
+                self.note("reloaded", f"{role}: change taken over", role=role, seconds=round(seconds, 3))
+            case Stopped(role=role):
+                self.note("stopped", f"{role}: stopped", role=role)
+            case Gone(role=role, why=why):
+                self.note("gone", f"{role}: {why}; starting it again", role=role)
+            case Failed(keeps=True, role=role, error=error) if error != before.error:
+                self.note("refused", f"{role}: {error}; the last good one stays in force", role=role)
+            case Failed(keeps=False, role=role, error=error):
+                self.note("failed", f"{role}: {error}", role=role)
+            case Documented(operations=ops, total=total) if self._differs(fact):
+                self.note("document", f"schema: {len(ops)} of {total} operations to publish", published=len(ops))
+            case Looked(role=role, look=look) if look.healthy is False and before.healthy is not False:
+                self.note("unwell", f"{role}: {look.error or 'not well'}", role=role)
+            case Looked(role=role, look=look) if look.healthy and before.healthy is False:
+                self.note("well", f"{role}: well again", role=role)
+
+    def _differs(self, fact: Documented) -> bool:
+        old = self.state.documented
+        return old is None or (old.operations, old.total) != (fact.operations, fact.total)
+
+    def _follow_address(self, now: float) -> None:
+        """One pipeline: the tunnel's address and the document decide what is published and looked at from outside."""
+        tunnel = self.state.units[TUNNEL]
+        url = str(tunnel.detail.get("url", "")) if tunnel.phase is Phase.UP else self.state.url
+        if url and url != self.state.url:
+            self._change_address(url)
+        documented = self.state.documented
+        if not self.state.url or documented is None:
+            return
+        digest = f"{self.state.url} {self.rooms.schema_digest()} {documented.document and documented.document.digest}"
+        digest += str(hash(documented.operations))
+        if digest != self._publishing:
+            self._publishing = digest
+            self.world.publish(self.rooms, documented, self.state.url)
+        gateway = self.state.units[GATEWAY]
+        if self.state.published and now >= self._next_check and not self._checking and gateway.healthy:
+            self._checking = True
+            self.world.check(self.rooms, self.state.url, self.state.operations)
+
+    def _change_address(self, url: str) -> None:
+        old, self.state.url = self.state.url, url
+        self.state.url_since = time.time()
+        self.state.published = self.state.checked = None
+        self._next_check = 0.0
+        if old:
+            self.note("address-changed", f"the public address is now {url} (it was {old})", url=url, old=old)
+        else:
+            self.note("address", f"the public address is {url}", url=url)
+
+    def _take_published(self, fact: Published) -> None:
+        if fact.url == self.state.url:
+            self.state.published = fact
+            self.note("published", f"document written for {fact.url}", digest=fact.publication.digest)
+
+    def _take_checked(self, fact: Checked) -> None:
+        self._checking = False
+        before, self.state.checked = self.state.checked, fact
+        if fact.url != self.state.url:
+            return
+        self.state.checked_at = time.time()
+        self._next_check = time.monotonic() + (self.check_every if fact.reachable else RECHECK)
+        if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
+            self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
+        if fact.refuses is False:
+            self.stop(Failed("gateway", fact.why, "nothing is open any more; see: exposer logs gateway", code="open"))
+
+    def _set_phase(self) -> None:
+        state = self.state
+        trusted = state.checked is not None and (state.checked.reachable or not state.checked.resolvable)
+        phase = exposure_phase(
+            state.units,
+            wanted=state.wanted,
+            locked=state.locked,
+            was_online=state.was_online,
+            published=state.published is not None,
+            trusted=trusted,
+        )
+        if phase != state.phase:
+            before, state.phase, state.since = state.phase, phase, time.time()
+            state.was_online = state.was_online or phase == "online"
+            self.note("phase", f"{before} → {phase}", phase=phase, before=before)
+
+
+def fact_role(fact: Fact) -> str:
+    """The part a fact is about; the document's is `schema`."""
+    return SCHEMA if isinstance(fact, Documented) else str(getattr(fact, "role", SCHEMA))
+
+
+def fails_fast(fact: Failed) -> bool:
+    """Whether a first start should end here: only a tunnel's passing trouble is worth waiting for."""
+    return not fact.keeps and (fact.fatal or fact.role != TUNNEL or fact.code in ("missing", "config"))

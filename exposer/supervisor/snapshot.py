@@ -1,0 +1,80 @@
+"""The status of the contract's section 3, out of what the loop knows. Pure."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
+from exposer.supervisor.loop import Exposure
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Seconds since 1970 as the contract writes times; None stays None."""
+    return None if not seconds else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> dict[str, Any]:
+    """`about` is what the config and the ring say: kinds, provider, key states, the document's source."""
+    units = state.units
+    url = state.url if units[TUNNEL].phase is Phase.UP else ""
+    checked = state.checked
+    return {
+        "schema_version": 1,  # `schema` is taken by the document's figures: the contract names both
+        "name": name,
+        "phase": state.phase,
+        "since": timestamp(state.since),
+        "public_url": url or None,
+        "public_url_since": timestamp(state.url_since) if url else None,
+        "expires": None,
+        "backend": {
+            "kind": about["backend"],
+            **_part(units[BACKEND]),
+            "id": units[BACKEND].detail.get("id"),
+            "restarts": units[BACKEND].restarts,
+        },
+        "gateway": {
+            "engine": units[GATEWAY].detail.get("engine", about["engine"]),
+            **_part(units[GATEWAY]),
+            "listen": units[GATEWAY].detail.get("listen"),
+            "restarts": units[GATEWAY].restarts,
+        },
+        "tunnel": {
+            "provider": about["provider"],
+            **_part(units[TUNNEL]),
+            "pid": units[TUNNEL].detail.get("pid"),
+            "restarts": units[TUNNEL].restarts,
+            "reconnects": units[TUNNEL].detail.get("reconnects", 0),
+        },
+        "keys": about["keys"],
+        "schema": _schema(state, about),
+        "checks": {
+            "public_reachable": checked.reachable if checked else None,
+            "refuses_without_key": checked.refuses if checked else None,
+            "at": timestamp(state.checked_at) if checked else None,
+            "why": checked.why if checked else "",
+        },
+        "config_error": state.config_error or None,
+        "supervisor": {"pid": pid, "at": timestamp(time.time())},
+    }
+
+
+def _part(unit: Unit) -> dict[str, Any]:
+    healthy = unit.phase is Phase.UP and bool(unit.healthy)
+    part: dict[str, Any] = {"healthy": healthy}
+    if unit.error:
+        part["error"] = unit.error
+    if unit.detail.get("warning"):
+        part["warning"] = unit.detail["warning"]
+    return part
+
+
+def _schema(state: Exposure, about: Mapping[str, Any]) -> dict[str, Any]:
+    documented, published = state.documented, state.published
+    return {
+        "source": about["source"],
+        "operations": documented.total if documented else 0,
+        "published": len(documented.operations) if documented else 0,
+        "packs": 1 if published else 0,
+        "stale": published is None or bool(state.units[SCHEMA].error),
+    }

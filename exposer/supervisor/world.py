@@ -1,0 +1,170 @@
+"""Observe and perform: the only place that touches parts. Slow work runs in workers and comes back as facts."""
+
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from exposer import procs
+from exposer.errors import ExposerError
+from exposer.openapi.model import Operation
+from exposer.procs import Entry, Ledger
+from exposer.state.facts import (
+    Checked,
+    Documented,
+    Fact,
+    Failed,
+    Gone,
+    Looked,
+    Published,
+    Reloaded,
+    Started,
+    Stopped,
+)
+from exposer.state.model import SCHEMA
+from exposer.state.plan import Action, LookAt, Reload, Start, Stop
+from exposer.supervisor.ports import Part, Reloadable, Rooms
+
+Job = Callable[[], Fact | None]
+
+
+class World:
+    """Holds the running parts' ledger entries. `inbox` is where facts arrive, from any thread."""
+
+    def __init__(self, ledger: Ledger, tell: Callable[[str, str], None]) -> None:
+        self.inbox: queue.Queue[Fact | None] = queue.Queue()
+        self.entries: dict[str, Entry] = {}
+        self.parts: dict[str, Part] = {}
+        self.ledger = ledger
+        self._tell = tell
+        self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
+
+    def observe(self) -> None:
+        """Puts a fact into the inbox for each process that has ended by itself."""
+        procs.reap()
+        for role, entry in list(self.entries.items()):
+            if entry.process is not None and not entry.process.alive():
+                del self.entries[role]
+                self.inbox.put(Gone(role, _how_it_ended(entry)))
+
+    def perform(self, action: Action, part: Part | None, rooms: Rooms, upstream: str) -> None:
+        """Begins an action; what comes of it arrives in the inbox."""
+        match action:
+            case Start(role=role) | Reload(role=role) if role == SCHEMA:
+                self._submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
+            case Start(role=role) if part is not None:
+                self._submit(role, lambda: self._start(role, part, rooms))
+            case Reload(role=role) if part is not None and isinstance(part, Reloadable):
+                self._submit(role, lambda: self._reload(role, part), keeps=True)
+            case LookAt(role=role) if role == SCHEMA:
+                self._submit(role, lambda: rooms.read_document(upstream), keeps=True)
+            case LookAt(role=role):
+                self._submit(role, lambda: self._look(role), keeps=True)
+            case Stop(role=role):
+                self._submit(role, lambda: self._stop(role))
+            case _:
+                self.inbox.put(Failed(action.role, f"{action.role}: nothing to do this with", keeps=True))
+
+    def publish(self, rooms: Rooms, documented: Documented, url: str) -> None:
+        self._submit("publish", lambda: Published(rooms.publish(documented, url), url), keeps=True)
+
+    def check(self, rooms: Rooms, url: str, operations: tuple[Operation, ...]) -> None:
+        self._submit(
+            "check",
+            lambda: rooms.check(url, operations),
+            otherwise=lambda why: Checked(url, False, None, why),
+        )
+
+    def cancel(self, role: str, rooms: Rooms) -> None:
+        """Ends what a start under way has put on record so far; the start itself then fails."""
+        self._submit("cancel", lambda: self._sweep(role, rooms), keeps=True)
+
+    def close(self) -> None:
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, role: str, part: Part, rooms: Rooms) -> Fact:
+        begun = time.monotonic()
+        entries = [entry for entry in self.ledger.entries() if entry.role == role]
+        entry = part.adopt(entries)
+        if entry is None:
+            for old in entries:
+                rooms.end(old)
+            entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
+            self._remember(role, entry)
+            adopted = False
+        else:
+            adopted = True
+        self.entries[role], self.parts[role] = entry, part
+        return Started(role, entry, adopted, time.monotonic() - begun)
+
+    def _reload(self, role: str, part: Reloadable) -> Fact:
+        begun = time.monotonic()
+        entry = part.reload(self.entries[role], self.ledger.append, lambda text: self._tell(role, text))
+        self._remember(role, entry)
+        self.entries[role], self.parts[role] = entry, part
+        return Reloaded(role, entry, time.monotonic() - begun)
+
+    def _remember(self, role: str, entry: Entry) -> None:
+        """The newest line of a role is the true one; it is written last, so older ones may go."""
+        self.ledger.append(entry)
+        newest = entry.to_line()
+        self.ledger.keep(lambda other: other.role != role or other.to_line() == newest)
+
+    def _look(self, role: str) -> Fact | None:
+        entry = self.entries.get(role)
+        if entry is None:
+            return Gone(role, f"the {role} is gone")
+        look = self.parts[role].look(entry)
+        if look.alive:
+            return Looked(role, look)
+        self.entries.pop(role, None)
+        return Gone(role, look.error or f"the {role} is gone")
+
+    def _stop(self, role: str) -> Fact:
+        entry = self.entries.pop(role, None)
+        if entry is not None:
+            self.parts[role].stop(entry)
+        self.ledger.keep(lambda other: other.role != role)
+        return Stopped(role)
+
+    def _sweep(self, role: str, rooms: Rooms) -> None:
+        for entry in self.ledger.entries():
+            if entry.role == role:
+                rooms.end(entry)
+
+    def _submit(
+        self, role: str, job: Job, *, keeps: bool = False, otherwise: Callable[[str], Fact] | None = None
+    ) -> None:
+        def run() -> None:
+            try:
+                fact = job()
+            except ExposerError as error:
+                fact = otherwise(error.message) if otherwise else _failure(role, error, keeps)
+            except Exception as error:  # a bug or a failing disk must not kill the loop; it is shown and journalled
+                text = f"{type(error).__name__}: {error}"
+                fact = otherwise(text) if otherwise else Failed(role, text, code="internal", keeps=keeps)
+            if fact is not None:
+                self.inbox.put(fact)
+
+        self._workers.submit(run)
+
+
+def _failure(role: str, error: ExposerError, keeps: bool) -> Failed:
+    return Failed(
+        role,
+        error.message,
+        error.hint,
+        error.code,
+        error.exit_code,
+        fatal=bool(getattr(error, "fatal", False)),
+        keeps=keeps,
+        wait=float(getattr(error, "retry_after", 0.0) or 0.0),
+    )
+
+
+def _how_it_ended(entry: Entry) -> str:
+    assert entry.process is not None  # noqa: S101
+    code = procs.exit_code(entry.process.pid)
+    if code is None:
+        return f"the {entry.role} has ended"
+    return f"the {entry.role} was killed by signal {-code}" if code < 0 else f"the {entry.role} ended with code {code}"

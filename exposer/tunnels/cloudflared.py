@@ -1,0 +1,287 @@
+"""A tunnel through Cloudflare: a quick one with a name of the moment, or a named one with a token."""
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from exposer import files, procs, wire
+from exposer.config.model import Tunnel
+from exposer.errors import TimeoutExceededError
+from exposer.procs import Entry
+from exposer.state.model import Look, Record, Tell
+from exposer.tunnels.cloudflared_log import OPTIONAL, explain, refused, unknown_flag
+from exposer.tunnels.fact import Fault, TunnelConfigError, TunnelError
+from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, is_pyngrok, lines_of, port_of
+
+INSTALL = (
+    "Debian or Ubuntu: add Cloudflare's package repository, then `apt install cloudflared`; macOS: `brew "
+    "install cloudflared`; by hand: `exposer tunnel install cloudflared`, or name the binary in tunnel.binary"
+)
+_HOSTNAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_FAILS = re.compile(r"^cloudflared_tunnel_tunnel_register_fail\S* ([0-9.e+]+)$", re.MULTILINE)
+_SUCCESSES = re.compile(r"^cloudflared_tunnel_tunnel_register_success\S* ([0-9.e+]+)$", re.MULTILINE)
+
+
+def argv(
+    binary: str,
+    tunnel: Tunnel,
+    listen: str,
+    *,
+    config: str,
+    metrics: str,
+    label: str,
+    token_file: str = "",
+    without: tuple[str, ...] = (),
+) -> list[str]:
+    """The command. `config` is a file of our own, so that no file of the user's decides what is exposed.
+
+    `without` names optional flags that this version does not know.
+    """
+    flags = (
+        ("config", "--config", config),
+        ("no-autoupdate", "--no-autoupdate"),
+        ("no-prechecks", "--no-prechecks"),
+        ("metrics", "--metrics", metrics),
+        ("label", "--label", label),
+        ("output", "--output", "json"),
+        ("grace-period", "--grace-period", "2s"),
+        ("management-diagnostics", "--management-diagnostics=false"),
+        ("protocol", "--protocol", tunnel.protocol or "auto"),
+        ("max-edge-addr-retries", "--max-edge-addr-retries", "0"),
+        ("retries", "--retries", "0"),
+        *((("region", "--region", tunnel.region),) if tunnel.region else ()),
+    )
+    origin = ("--url", f"http://{listen}")
+    last = ("run", "--token-file", token_file, *origin) if token_file else origin
+    return [
+        binary,
+        "tunnel",
+        *(word for name, *words in flags if name not in without for word in words),
+        *last,
+    ]
+
+
+def token_fault(token: str) -> str:
+    """What is wrong with a tunnel's token; "" when it has the right form. Never repeats any of it."""
+    try:
+        data = json.loads(base64.b64decode(token.encode("ascii"), validate=True))
+    except (ValueError, binascii.Error):
+        return "it is not base64 of JSON; copy the whole long word that begins with eyJ"
+    if not isinstance(data, dict) or not all(isinstance(data.get(key), str) and data[key] for key in "ats"):
+        return "it lacks the account, the tunnel or the secret"
+    try:
+        uuid.UUID(data["t"])
+    except ValueError:
+        return "its tunnel id is not a UUID"
+    return ""
+
+
+def strays(config: Any, listen: str) -> list[str] | None:
+    """Where cloudflared sends traffic beside our gateway, by its /config; None when we get none of it."""
+    try:
+        rules = [
+            (str(rule.get("hostname") or "any host"), str(rule["service"]))
+            for rule in config["config"]["ingress"]
+        ]
+    except (KeyError, TypeError, AttributeError):
+        return None
+    others = [f"{service} (for {host})" for host, service in rules if not _is_ours(service, listen)]
+    foreign = [other for other in others if not other.startswith("http_status:")]
+    return foreign if foreign or len(others) < len(rules) else None
+
+
+def _is_ours(service: str, listen: str) -> bool:
+    try:
+        parts = urlsplit(service)
+        same = parts.hostname in ("127.0.0.1", "localhost") and parts.port == port_of(listen)
+    except ValueError:
+        return False
+    return same and parts.scheme == "http" and parts.path in ("", "/") and parts.username is None
+
+
+class Cloudflared(Program):
+    """cloudflared, asked about itself on a metrics port of our choice."""
+
+    provider = "cloudflared"
+
+    def start(self, record: Record, tell: Tell) -> Entry:
+        secret = self._token()
+        binary = find_program(self.tunnel.binary, "cloudflared", "cloudflared", INSTALL, refuse=is_pyngrok)
+        tell(
+            "asking Cloudflare for a quick tunnel"
+            if not secret
+            else f"connecting {self._hostname()} to Cloudflare"
+        )
+        without: tuple[str, ...] = ()
+        while True:
+            entry = self._run(binary, secret, without, record)
+            try:
+                return self.with_url(entry, self._wait(entry, secret))
+            except TunnelError:
+                self.stop(entry)
+                flag = unknown_flag(lines_of(entry, final=True))
+                if flag not in OPTIONAL or flag in without:
+                    raise
+                without = (*without, flag)
+            except BaseException:
+                self.stop(entry)
+                raise
+
+    def look(self, entry: Entry) -> Look:
+        if entry.process is None or not entry.process.alive():
+            fault = self._explain(entry)
+            return Look(False, False, error=fault.text, fatal=fault.fatal, detail={"wait": fault.wait})
+        self.trim(entry)
+        ready = _ask(entry, "/ready")
+        if ready is None:
+            return Look(True, False, error="cloudflared does not answer on its metrics port")
+        detail = {"connections": ready.get("readyConnections", 0), "reconnects": self._reconnects(entry)}
+        url = self._address(entry)
+        if stray := self._elsewhere(entry):
+            return Look(True, False, url, stray.text, fatal=True, detail=detail)
+        if ready.get("status") == 200:
+            return Look(True, True, url, detail=detail)
+        fault = self._refused(entry) or Fault(
+            "cloudflared has no connection to Cloudflare; it goes on trying"
+        )
+        return Look(True, False, url, fault.text, fault.fatal, detail)
+
+    def private_files(self) -> tuple[Path, ...]:
+        return (self.runtime / "cloudflared.token",)
+
+    def _run(self, binary: str, secret: str, without: tuple[str, ...], record: Record) -> Entry:
+        config, token_file = self.runtime / "cloudflared.yml", self.private_files()[0]
+        files.swap(str(config), b"{}\n")
+        if secret:
+            files.swap(str(token_file), secret.encode())
+        metrics = f"127.0.0.1:{free_port()}"
+        command = argv(
+            binary,
+            self.tunnel,
+            self.listen,
+            config=str(config),
+            metrics=metrics,
+            label=f"exposer-{self.name}",
+            token_file=str(token_file) if secret else "",
+            without=without,
+        )
+        return self.launch(
+            command, str(config), record, {"metrics": metrics, "label": f"exposer-{self.name}"}
+        )
+
+    def _wait(self, entry: Entry, secret: str) -> str:
+        """The public URL, once cloudflared says that it is registered with Cloudflare's edge."""
+        process, url = entry.process, ""
+        assert process is not None  # noqa: S101
+
+        def settled() -> bool:
+            nonlocal url
+            if not process.alive() or refused(lines_of(entry)):
+                return True
+            url = self._address(entry) if (_ask(entry, "/ready") or {}).get("status") == 200 else ""
+            return bool(url)
+
+        procs.wait_until(settled, PATIENCE, every=0.05)
+        if url:
+            if fault := self._elsewhere(entry):
+                raise fault.error()
+            return url
+        if not process.alive() or refused(lines_of(entry)):
+            raise self._explain(entry, secret).error()
+        if fault := self._refused(entry):
+            raise fault.error()
+        fault = self._explain(entry, secret)
+        raise TimeoutExceededError(
+            f"cloudflared was not connected within {PATIENCE:g} s. {fault.text}", fault.hint
+        )
+
+    def _explain(self, entry: Entry, *secrets: str) -> Fault:
+        return explain(lines_of(entry, final=True), self.tunnel.token is not None, *secrets)
+
+    def _refused(self, entry: Entry) -> Fault | None:
+        """A refusal: over http2 the log tells it, over quic only a counter."""
+        if refused(lines_of(entry)):
+            return self._explain(entry)
+        metrics = _text(entry, "/metrics")
+        if _count(_FAILS, metrics) and not _count(_SUCCESSES, metrics):
+            return Fault(
+                "Cloudflare refuses to register the tunnel, and over quic it does not tell why",
+                'set tunnel.protocol = "http2" to see the reason; most often the token is no longer valid',
+                wait=60.0,
+            )
+        return None
+
+    def _elsewhere(self, entry: Entry) -> Fault | None:
+        config = _ask(entry, "/config")
+        found = [] if config is None else strays(config, self.listen)
+        if found == []:
+            return None
+        places = "to no service of ours" if found is None else f"to {', '.join(found)}"
+        return Fault(
+            f"the dashboard's configuration sends traffic elsewhere: {places}",
+            f"in the Cloudflare dashboard let every public hostname of this tunnel lead to "
+            f"http://{self.listen} (gateway.port keeps that port the same), and remove the others",
+            fatal=True,
+        )
+
+    def _reconnects(self, entry: Entry) -> int:
+        first = 4 if self.tunnel.token else 1
+        return max(0, int(_count(_SUCCESSES, _text(entry, "/metrics"))) - first)
+
+    def _address(self, entry: Entry) -> str:
+        if self.tunnel.token:
+            return f"https://{self._hostname()}"
+        hostname = str((_ask(entry, "/quicktunnel") or {}).get("hostname", "")).lower()
+        return f"https://{hostname}" if _HOSTNAME.fullmatch(hostname) else ""
+
+    def _hostname(self) -> str:
+        return self.tunnel.hostname.strip().lower().removeprefix("https://").rstrip("/")
+
+    def _token(self) -> str:
+        """The named tunnel's token, or "" for a quick tunnel."""
+        if self.tunnel.token is None:
+            if self.tunnel.hostname:
+                raise TunnelConfigError(
+                    "tunnel.hostname needs tunnel.token: a quick tunnel's name cannot be chosen",
+                    "make a tunnel in the Cloudflare dashboard and give its token, or leave hostname away",
+                )
+            return ""
+        if not _HOSTNAME.fullmatch(self._hostname()):
+            raise TunnelConfigError(
+                "tunnel.hostname should be the public name of the tunnel, like api.example.org",
+                "cloudflared does not know it; it is what the dashboard shows under Public Hostname",
+            )
+        token = self.resolve(self.tunnel.token).reveal().strip()
+        if fault := token_fault(token):
+            raise TunnelError(
+                f"the token in {self.tunnel.token} is not one of a Cloudflare tunnel: {fault}", fatal=True
+            )
+        return token
+
+
+def _text(entry: Entry, path: str) -> str:
+    if "metrics" not in entry.detail:
+        return ""
+    try:
+        answer = wire.request(f"http://{entry.detail['metrics']}", path, timeout=1.5, limit=1024 * 1024)
+    except wire.NoAnswerError:
+        return ""
+    return answer.body.decode(errors="replace")
+
+
+def _ask(entry: Entry, path: str) -> dict[str, Any] | None:
+    """What the metrics server says in JSON; None when it says nothing of the kind."""
+    try:
+        data = json.loads(_text(entry, path))
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _count(pattern: re.Pattern[str], metrics: str) -> float:
+    return sum(float(match) for match in pattern.findall(metrics))

@@ -1,0 +1,139 @@
+"""What cloudflared's log lines mean, and what follows when it does not come up."""
+
+import json
+import re
+from collections.abc import Iterable
+
+from exposer.tunnels.fact import Fact, Fault, redact
+
+# Flags that not every version knows; without them it works as well.
+OPTIONAL = ("no-prechecks", "management-diagnostics", "max-edge-addr-retries", "label")
+
+# What a line means, the gravest first: the gravest of all lines is the reason.
+_MEANINGS = (
+    ("usage", re.compile(r"Incorrect Usage|flag provided but not defined|No help topic")),
+    ("token", re.compile(r"Provided Tunnel token is not valid|Failed to read token file")),
+    ("refused", re.compile(r"Unauthorized\b")),
+    ("limited", re.compile(r"error code: 1015|429 Too Many Requests")),
+    ("metrics-busy", re.compile(r"Error opening metrics server listener|address already in use")),
+    ("quick", re.compile(r"failed to (?:unmarshal|parse|request) quick Tunnel|unmarshaling QuickTunnel")),
+    ("lookup", re.compile(r"Could not lookup srv records|no such host")),
+    (
+        "edge",
+        re.compile(
+            r"Failed to dial a quic|failed to dial to edge|DialContext error|Unable to establish connection"
+        ),
+    ),
+    ("initial", re.compile(r"initial tunnel connection failed")),
+)
+_UNKNOWN_FLAG = re.compile(r"flag provided but not defined: -+([\w-]+)")
+# Trouble of the backend or of one visitor, whose words may be in it: never a reason for the tunnel's end.
+_REQUEST = re.compile(
+    r"Unable to reach the origin|failed to serve incoming request|Request failed|Incoming request ended"
+)
+# At the end of every normal life.
+_NORMAL = re.compile(
+    r"no more connections active and exiting|Connection terminated$|Initiating graceful shutdown"
+)
+
+
+def read_line(line: str) -> Fact | None:
+    """What one line says, in JSON or plain text; the last line of a failure is always plain text."""
+    level, text = _parse(line.strip())
+    if text.startswith("Registered tunnel connection"):
+        return Fact("registered", text)
+    if _REQUEST.match(text):
+        return Fact("request", text)
+    for kind, pattern in _MEANINGS:
+        if pattern.search(text):
+            return Fact(kind, text)
+    if level in ("error", "fatal") and not _NORMAL.search(text):
+        return Fact("error", text)
+    return None
+
+
+def _parse(line: str) -> tuple[str, str]:
+    """The level and the message with its error behind it; the other fields hold visitors' words."""
+    if line.startswith("{"):
+        try:
+            data = json.loads(line)
+            parts = (str(data.get(key) or "") for key in ("message", "error", "status_code"))
+            return str(data.get("level", "")), ": ".join(part for part in parts if part)
+        except (ValueError, AttributeError):
+            return "", ""
+    if match := re.match(r"\S+Z (INF|WRN|ERR|FTL|DBG) +(.*)", line):
+        return {"ERR": "error", "FTL": "fatal"}.get(match.group(1), "info"), match.group(2)
+    return "", line
+
+
+def _latest(lines: Iterable[str]) -> list[Fact]:
+    """What was said since the last time that all was well."""
+    facts: list[Fact] = []
+    for fact in filter(None, map(read_line, lines)):
+        facts = [] if fact.kind == "registered" else [*facts, fact]
+    return facts
+
+
+def refused(lines: Iterable[str]) -> bool:
+    """Whether Cloudflare said no, in so many words, to the last try."""
+    return any(fact.kind == "refused" for fact in _latest(lines))
+
+
+def unknown_flag(lines: Iterable[str]) -> str:
+    """The flag that this version does not know, if that is why it ended."""
+    return next((match.group(1) for line in lines if (match := _UNKNOWN_FLAG.search(line))), "")
+
+
+def explain(lines: list[str], named: bool, *secrets: str) -> Fault:
+    """The reason why cloudflared has ended or does not connect, out of its lines."""
+    facts = _latest(lines)
+    for kind, _ in _MEANINGS:
+        said = [fact.text for fact in facts if fact.kind == kind]
+        if said:
+            return _fault("quick" if kind == "refused" and not named else kind, redact(said[-1], *secrets))
+    said = [fact.text for fact in facts if fact.kind == "error"]
+    return Fault(
+        f"cloudflared failed: {redact(said[-1], *secrets)}" if said else "cloudflared ended without a reason"
+    )
+
+
+def _fault(kind: str, said: str) -> Fault:
+    match kind:
+        case "usage":
+            hint = (
+                "this cloudflared is too old or too new: see `cloudflared --version`; 2026 is known to work"
+            )
+            return Fault(f"cloudflared did not understand its command line: {said}", hint, fatal=True)
+        case "token" | "refused":
+            return Fault(
+                f"Cloudflare does not accept the tunnel's token: {said}",
+                "the tunnel was deleted or its token replaced; copy the token again from the Cloudflare "
+                "dashboard (Zero Trust, Networks, Tunnels) into the place that tunnel.token names",
+                fatal=True,
+            )
+        case "limited":
+            return Fault(
+                "Cloudflare gives no more quick tunnels to this network for a while (429, too many requests)",
+                "wait, or use a named tunnel: tunnel.token and tunnel.hostname",
+                wait=300.0,
+            )
+        case "metrics-busy":
+            return Fault(
+                f"another program took cloudflared's metrics port: {said}",
+                "it is tried again with another one",
+            )
+        case "quick":
+            return Fault(
+                f"Cloudflare did not give us a quick tunnel: {said}",
+                "is this machine online? The service gives no guarantee; a named tunnel does",
+                wait=60.0,
+            )
+        case "lookup":
+            return Fault(f"cloudflared cannot find Cloudflare in the DNS: {said}", "is this machine online?")
+        case "initial":
+            return Fault(f"Cloudflare did not take the connection: {said}", "it is tried again")
+        case _:
+            return Fault(
+                f"cloudflared cannot reach Cloudflare's edge: {said}",
+                "a firewall must let it out to port 7844 (UDP for quic, TCP for http2)",
+            )

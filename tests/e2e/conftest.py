@@ -1,0 +1,34 @@
+"""Exposures for the end-to-end tests: each with a folder, a name and ports of its own."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.exposure import Exposure, free_port, sample_config
+
+
+@pytest.fixture
+def make_exposure(tmp_path: Path) -> Iterator[Callable[..., Exposure]]:
+    """Makes exposures; everything they started is ended after the test."""
+    made: list[Exposure] = []
+
+    def make(config: str = "", **kwargs: str) -> Exposure:
+        name = f"t{uuid.uuid4().hex[:8]}"
+        folder = tmp_path / name
+        folder.mkdir()
+        exposure = Exposure(folder, name, config or sample_config(free_port(), **kwargs))
+        made.append(exposure)
+        return exposure
+
+    yield make
+    for exposure in made:
+        exposure.close()
+        assert exposure.ledger() == [], "something was left behind"
+
+
+@pytest.fixture
+def sample(make_exposure: Callable[..., Exposure]) -> Exposure:
+    """The sample backend, not started yet."""
+    return make_exposure()

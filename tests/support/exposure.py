@@ -1,0 +1,149 @@
+"""One exposure of a test's own: a folder with a config, its own state and runtime, and the installed command."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.support.eventually import eventually
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SAMPLE_BACKEND = REPOSITORY / "scripts" / "sample_backend.py"
+EXPOSER = [sys.executable, "-m", "exposer"]
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Answer:
+    """Status, headers (lower case) and body of one request."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def get(url: str, key: str = "", method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
+    """One request; status 0 when nothing answers."""
+    all_headers = {**({"X-API-Key": key} if key else {}), **(headers or {})}
+    request = urllib.request.Request(url, headers=all_headers, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=15) as response:
+            return Answer(
+                response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
+            )
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+    except OSError:
+        return Answer(0, {}, b"")
+
+
+class Exposure:
+    """Runs `exposer` for one config. `config` is the TOML text below the name."""
+
+    def __init__(self, folder: Path, name: str, config: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.state = folder / "state"
+        self.runtime = folder / "run"
+        self.file = folder / "exposer.toml"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("EXPOSER_")}
+        self.env |= {"EXPOSER_STATE_DIR": str(self.state), "EXPOSER_RUNTIME_DIR": str(self.runtime)}
+        self.key = ""
+        self.url = ""
+        self.write(config)
+
+    def write(self, config: str) -> None:
+        self.file.write_text(f'version = 1\nname = "{self.name}"\n{config}')
+
+    def run(self, *words: str, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*EXPOSER, "--file", str(self.file), *words],
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.folder,
+        )
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Starts a command and does not wait for it."""
+        return subprocess.Popen(
+            [*EXPOSER, "--file", str(self.file), *words],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+        )
+
+    def up(self, *words: str) -> dict:
+        """Brings it online in the background and remembers address and key."""
+        done = self.run("up", "-d", "--json", *words)
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        self.url = said["public_url"]
+        if said["first_key"]:
+            self.key = said["first_key"]["key"]
+        return said
+
+    def status(self) -> dict:
+        done = self.run("status", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def phase(self) -> str:
+        return self.status()["phase"]
+
+    def ledger(self) -> list[dict]:
+        path = self.runtime / self.name / "ledger"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines if line.strip()]
+
+    def pid(self, role: str) -> int:
+        return [entry for entry in self.ledger() if entry["role"] == role][-1]["pid"]
+
+    def wait_for(self, phase: str, within: float = 20) -> None:
+        eventually(lambda: self.phase() == phase, within=within)
+
+    def get(self, path: str, key: str | None = None, **kwargs) -> Answer:
+        return get(self.url + path, self.key if key is None else key, **kwargs)
+
+    def close(self) -> None:
+        """Ends everything, whatever happened."""
+        self.run("unlock", "--yes", self.name)
+        self.run("down", "--purge", "--yes", timeout=90)
+
+
+def sample_config(port: int, extra: str = "") -> str:
+    """The sample backend as a process, and the local tunnel."""
+    return f"""
+engine = "process"
+
+[backend]
+command = ["{sys.executable}", "{SAMPLE_BACKEND}"]
+port = {port}
+health = "/health"
+openapi = "/openapi.json"
+
+[tunnel]
+provider = "local"
+
+[limits]
+rate = "6000/min"
+{extra}
+"""

@@ -1,0 +1,94 @@
+"""A real sshd on loopback, run as the current user, with keys made for the occasion."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.support.eventually import eventually
+
+AVAILABLE = bool(shutil.which("ssh") and shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def keygen(path: Path) -> Path:
+    """A new key pair without a passphrase."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
+
+
+class Sshd:
+    """A server that lets our key forward one port of loopback, and nothing else."""
+
+    def __init__(self, folder: Path, remote_port: int = 0) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.remote_port = remote_port or free_port()
+        self.user = getpass.getuser()
+        self.identity = keygen(folder / "client_key")
+        self.known_hosts = folder / "known_hosts"
+        self._server: subprocess.Popen[bytes] | None = None
+        self.new_host_key()
+        self.pin()
+        self._write()
+
+    def new_host_key(self) -> None:
+        """Another host key, as a server has that was set up anew, or one in between."""
+        for name in ("host_key", "host_key.pub"):
+            (self.folder / name).unlink(missing_ok=True)
+        keygen(self.folder / "host_key")
+
+    def pin(self) -> None:
+        """Makes the present host key the trusted one."""
+        kind, key = (self.folder / "host_key.pub").read_text().split()[:2]
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {kind} {key}\n")
+
+    def _write(self) -> None:
+        rules = f'permitlisten="127.0.0.1:{self.remote_port}",permitopen="127.0.0.1:1",command="/bin/false"'
+        public = (self.folder / "client_key.pub").read_text().strip()
+        (self.folder / "authorized_keys").write_text(f"restrict,port-forwarding,{rules} {public}\n")
+        (self.folder / "sshd_config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
+            f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
+            f"PidFile {self.folder}/sshd.pid\nGatewayPorts no\n"
+            "ClientAliveInterval 15\nClientAliveCountMax 2\n"
+        )
+
+    def start(self) -> "Sshd":
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        assert program
+        with (self.folder / "sshd.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stdout=log, stderr=log
+            )
+        eventually(self._answers, within=10)
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(10)
+            self._server = None
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                return probe.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def __enter__(self) -> "Sshd":
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

@@ -1,0 +1,122 @@
+"""What belongs together, what this version cannot do, and what a person should know."""
+
+import re
+
+import pytest
+
+from exposer.config.load import parse, with_provider
+from exposer.config.model import SecretRef
+from exposer.errors import ConfigError
+from tests.unit.config.reading import CONTRACT, HERE, LEAST, problem, problems
+
+
+def test_exactly_one_kind_of_backend_is_named():
+    assert "not none of them" in problem('name = "x"\n[backend]\nport = 80\n')
+    assert "not none of them" in problem('name = "x"\n')
+    two = problem(f'{LEAST}command = ["x"]\n')
+    assert two.startswith(
+        "exposer.toml:2: backend: should have exactly one of image, build, container, command, url"
+    )
+    assert two.endswith("not image and command")
+
+
+def test_a_kind_with_a_wrong_value_counts_as_named():
+    assert ": backend.image: " in problem('name = "x"\n[backend]\nimage = 5\nport = 80\n')
+
+
+@pytest.mark.parametrize("kind", ['image = "i"', 'build = "."', 'container = "c"', 'command = ["c"]'])
+def test_the_port_is_needed_unless_the_backend_is_a_url(kind):
+    assert "backend.port: is missing" in problem(f'name = "x"\n[backend]\n{kind}\n')
+
+
+SSH = 'provider = "ssh"\nhost = "s.example"\nuser = "t"\nremote_port = 8443\nurl = "https://a.example"\n'
+
+
+def test_a_tunnel_over_ssh_needs_host_user_port_and_address():
+    config = parse(f"{LEAST}[tunnel]\n{SSH}", HERE)
+    assert (config.tunnel.host, config.tunnel.url, config.tunnel.port) == (
+        "s.example",
+        "https://a.example",
+        22,
+    )
+    found = problems(f'{LEAST}[tunnel]\nprovider = "ssh"\n')
+    assert [re.search(r"tunnel\.(\w+): is missing", line)[1] for line in found] == [
+        "host",
+        "user",
+        "remote_port",
+        "url",
+    ]
+
+
+def test_a_wrong_value_is_not_told_again_as_missing():
+    found = problems(f"{LEAST}[tunnel]\n{SSH.replace('8443', '0')}")
+    assert len(found) == 1
+    assert "tunnel.remote_port: should be" in found[0]
+
+
+def test_cloudflared_has_both_token_and_hostname_or_neither():
+    start = f'{LEAST}[tunnel]\nprovider = "cloudflared"\n'
+    both = parse(f'{start}token = "env:T"\nhostname = "API.example.com"\n', HERE).tunnel
+    assert (both.token, both.hostname) == (SecretRef("env", "T"), "api.example.com")
+    assert "tunnel.hostname: is missing" in problem(f'{start}token = "env:T"\n')
+    assert "tunnel.token: is missing" in problem(f'{start}hostname = "a.example"\n')
+
+
+def test_another_tunnel_may_be_chosen_when_its_settings_are_there():
+    config = parse(f"{LEAST}[tunnel]\n{SSH.replace('ssh', 'local')}", HERE)
+    assert with_provider(config, "ssh").tunnel.provider == "ssh"
+    assert with_provider(config, "cloudflared").tunnel.provider == "cloudflared"
+    bare = parse(LEAST, HERE)
+    for provider, said in (
+        ("ssh", "tunnel.host: is missing"),
+        ("server", "not available"),
+        ("sssh", "did you mean 'ssh'"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            with_provider(bare, provider)
+
+
+# ---- what this version cannot do ----
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('engine = "swarm"', "engine"),
+        ('[auth]\nmethods = ["api-key", "oauth"]', "auth.methods"),
+        ('[limits]\nallow_from = ["openai"]', "limits.allow_from"),
+        ("[doors]\nmcp = true", "doors.mcp"),
+        ("[doors]\nprivacy = true", "doors.privacy"),
+        ('[tunnel]\nstandby = "ngrok"', "tunnel.standby"),
+        ('[tunnel]\nprovider = "server"', "tunnel.provider"),
+    ],
+)
+def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text, path):
+    whole = f"{LEAST}{text}\n" if text.startswith("[") else f"{text}\n{LEAST}"
+    found = problem(whole)
+    assert f": {path}: " in found
+    assert "is not available in this version" in found
+
+
+def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
+    text = f'lease = "5m"\n{LEAST}[panic]\non = []\n[limits]\negress = "1MB/h"\nbody = "2MB"\n'
+    assert parse(text, HERE).notes == (
+        "accepted but not in force in this version: lease, limits.egress, panic.on",
+    )
+    (note, *_) = parse(CONTRACT, HERE).notes
+    assert note == (
+        "accepted but not in force in this version: lease, schema.client, limits.response, limits.egress, "
+        "panic.on, notify.webhook, notify.desktop, hooks.address_changed, audit.retain"
+    )
+
+
+def test_what_has_no_effect_on_this_kind_of_backend_is_noted():
+    text = 'name = "x"\n[backend]\ncommand = ["a"]\nport = 80\ninternet = false\n'
+    assert parse(text, HERE).notes == (
+        "without effect on a backend given by backend.command: backend.internet",
+    )
+
+
+def test_a_public_address_without_tls_is_noted():
+    (note,) = parse(f"{LEAST}[tunnel]\n{SSH.replace('https', 'http')}", HERE).notes
+    assert "in the clear" in note

@@ -1,0 +1,38 @@
+"""Small documents for tests, each made for one trap."""
+
+from typing import Any
+
+from exposer.openapi.base import to_document
+from exposer.openapi.model import Document, Operation, Publication
+from exposer.openapi.operations import operations
+from exposer.openapi.publish import publish
+
+OK: dict[str, Any] = {"responses": {"200": {"description": "fine"}}}
+
+
+def openapi(paths: dict[str, Any], **more: Any) -> Document:
+    """An OpenAPI 3.0 document with these paths."""
+    return to_document(
+        {"openapi": "3.0.3", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}, "test"
+    )
+
+
+def swagger(paths: dict[str, Any], **more: Any) -> Document:
+    """A Swagger 2.0 document with these paths."""
+    return to_document(
+        {"swagger": "2.0", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}, "test"
+    )
+
+
+def gets(*paths: str) -> dict[str, Any]:
+    return {path: {"get": OK} for path in paths}
+
+
+def published(
+    document: Document | None, chosen: tuple[Operation, ...] | None = None, **more: Any
+) -> Publication:
+    """Publishes all operations, or those chosen, the way most exposures do."""
+    if chosen is None:
+        chosen = operations(document) if document else ()
+    wishes = {"public_url": "https://x.example", "auth_methods": ("api-key",), "header": "X-API-Key"}
+    return publish(document, chosen, **{**wishes, "title": "Shop", **more})
