@@ -7,14 +7,16 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from exposer import backends, files, tunnels
-from exposer.config.model import Config, SecretRef
+from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
 from exposer.files import Places
 from exposer.gateway.outside import check
-from exposer.gateway.policy import Policy
+from exposer.gateway.nginx import NginxProcess, sync_live
+from exposer.gateway.policy import compile
 from exposer.keys.model import Ring
 from exposer.keys.status import describe
 from exposer.keys.store import RingBrokenError, RingStore
@@ -76,8 +78,6 @@ class House:
         return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]}"
 
     def sync_keys(self, now: float) -> None:
-        from exposer.gateway.nginx import sync_live
-
         folder = Path(self.places.runtime, "gateway")
         if folder.is_dir():
             sync_live(folder, {key.id for key in self.ring().passing(now)})
@@ -171,7 +171,29 @@ class House:
         )
 
     def _make_gateway(self, upstream: str, documented: Documented, now: float) -> Part:
-        raise NotImplementedError
+        config = self.config
+        probe, probe_answer = self.probe()
+        policy = compile(
+            ring=self.ring(),
+            operations=documented.operations,
+            hidden=documented.hidden,
+            auth=config.auth,
+            limits=config.limits,
+            upstream=upstream,
+            upstream_host=urlsplit(upstream).netloc if upstream.startswith("http") else f"127.0.0.1:{config.backend.port}",
+            now=now,
+            probe=probe,
+            probe_answer=probe_answer,
+            upstream_auth=upstream_secret(config),
+        )
+        return NginxProcess(
+            Path(self.places.runtime, "gateway"),
+            policy,
+            binary=config.gateway.binary,
+            port=config.gateway.port,
+            templates=config.gateway.templates,
+            passing=lambda: {key.id for key in self.ring().passing(time.time())},
+        )
 
     def _once(self, role: str, known: object, build: Any) -> Part:
         """Builds a part anew only when what it is made of has changed."""
@@ -194,5 +216,3 @@ def upstream_secret(config: Config) -> tuple[str, Secret] | None:
     auth = config.backend.auth
     return None if auth is None else (auth.header, resolve(auth.value))
 
-
-__all__ = ["CHECK_EVERY", "NOT_ONLINE", "House", "Policy", "SecretRef", "upstream_secret"]

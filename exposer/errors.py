@@ -25,7 +25,7 @@ class UsageError(ExposerError):
 class ConfigError(ExposerError):
     """`exposer.toml` is missing or wrong. `problems` holds one sentence for each mistake."""
 
-    exit_code, code = 3, "config"
+    exit_code, code, fatal = 3, "config", True
 
     def __init__(self, message: str, hint: str = "", problems: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint)

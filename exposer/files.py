@@ -24,7 +24,7 @@ def state_root() -> str:
     """Where the state of all exposures lives (survives a reboot), by the contract's section 5."""
     if explicit := os.environ.get("EXPOSER_STATE_DIR"):
         return os.path.abspath(explicit)
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    base = _absolute("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(base, "exposer")
 
 
@@ -32,15 +32,22 @@ def runtime_root() -> str:
     """Where sockets, the ledger and the rendered gateway live (gone at boot).
 
     Without XDG_RUNTIME_DIR an ordinary user cannot write to /run: then a folder named after the user in
-    the temporary directory is used; `private_dir` refuses it when somebody else made it.
+    the temporary directory is used; `Places.prepare` refuses it when somebody else made it.
     """
     if explicit := os.environ.get("EXPOSER_RUNTIME_DIR"):
         return os.path.abspath(explicit)
-    if base := os.environ.get("XDG_RUNTIME_DIR"):
+    if base := _absolute("XDG_RUNTIME_DIR"):
         return os.path.join(base, "exposer")
     if os.geteuid() == 0 and os.path.isdir("/run"):
         return "/run/exposer"
-    return os.path.join(os.environ.get("TMPDIR", "/tmp"), f"exposer-{os.geteuid()}")  # noqa: S108
+    return os.path.join(_absolute("TMPDIR") or "/tmp", f"exposer-{os.geteuid()}")  # noqa: S108
+
+
+def _absolute(name: str) -> str:
+    """A folder from the environment; a relative one is passed over, as the XDG specification demands: `panic` from
+    another folder must find the same place."""
+    value = os.environ.get(name, "")
+    return value if os.path.isabs(value) else ""
 
 
 def check_private(path: str) -> None:
@@ -52,6 +59,15 @@ def check_private(path: str) -> None:
         raise NotPrivateError(path, f"belongs to user {info.st_uid}, not to you")
     if info.st_mode & 0o077:
         raise NotPrivateError(path, f"can be read by others (mode {stat.S_IMODE(info.st_mode):04o})")
+
+
+def check_root(path: str) -> None:
+    """Raises NotPrivateError when somebody else could put a folder of his own in the place of ours in there."""
+    for info in (os.lstat(path), os.stat(path)):
+        if info.st_uid not in (0, os.geteuid()):
+            raise NotPrivateError(path, f"belongs to user {info.st_uid}, not to you")
+    if info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
+        raise NotPrivateError(path, f"can be written by others (mode {stat.S_IMODE(info.st_mode):04o})")
 
 
 def private_dir(path: str) -> str:
@@ -167,10 +183,15 @@ class FileLock:
 
 
 def exposures() -> "Iterator[str]":
-    """The names of all exposures that have left a state or a runtime folder."""
+    """The names of all exposures that have left a state or a runtime folder; one root that cannot be read does not
+    hide what is in the other."""
     seen = set()
     for root in (state_root(), runtime_root()):
-        for name in names_in(root):
+        try:
+            names = names_in(root)
+        except OSError:
+            continue
+        for name in names:
             if name not in seen and os.path.isdir(os.path.join(root, name)):
                 seen.add(name)
                 yield name
@@ -206,9 +227,19 @@ class Places:
 
     def prepare(self) -> None:
         """Makes the folders, all 0700. Raises NotPrivateError when one is open to others, OSError on a full disk."""
+        for root in (state_root(), runtime_root()):
+            if not os.path.isdir(root):
+                private_dir(root)
+            check_root(root)
         for folder in (self.state, self.runtime, self.schema, self.logs):
             private_dir(folder)
 
     def locked(self) -> bool:
-        """Whether a panic holds this exposure. Anything at that path counts, readable or not."""
-        return os.path.lexists(self.lock)
+        """Whether a panic holds this exposure. Anything at that path counts, and so does not being able to look."""
+        try:
+            os.lstat(self.lock)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True

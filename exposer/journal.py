@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,29 +44,31 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        new = not path.exists()
-        if new:
+        with _told(f"{path} cannot be used", f"move it away to go on without it: mv {path} {path}.old"):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        try:
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version > VERSION:
-                raise JournalError(f"{path} was written by a newer version of exposer", "upgrade exposer")
-            if version < VERSION:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.executescript(SCHEMA)
-                self._db.execute(f"PRAGMA user_version={VERSION}")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"{path}: {error}", f"move it away to go on without it: mv {path} {path}.old"
-            ) from error
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, path: Path) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise JournalError(f"{path} was written by a newer version of exposer", "upgrade exposer")
+        if version < VERSION:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(SCHEMA)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._db.execute("PRAGMA synchronous=NORMAL")
 
     def append(self, kind: str, **data: Any) -> Event:
         """Adds an event and returns it. Raises JournalError when it could not be written (a full disk)."""
-        text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+        # A path or a file name need not be UTF-8; what is not becomes JSON's own escape.
+        text = json.dumps(data, sort_keys=True, ensure_ascii=False).encode(errors="backslashreplace").decode()
         at = time.time()
-        with self._lock:
+        with self._lock, _told("the journal could not be written"):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 row = self._db.execute("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1").fetchone()
@@ -75,15 +78,15 @@ class Journal:
                     (seq, at, kind, text, link(before, seq, at, kind, text)),
                 )
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise JournalError(f"the journal could not be written: {error}") from error
+                raise
         return Event(seq, at, kind, data)
 
     def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
         """Events with a number above `after`, oldest first."""
-        with self._lock:
+        with self._lock, _told("the journal could not be read"):
             rows = self._db.execute(
                 "SELECT seq, at, kind, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
             ).fetchall()
@@ -91,7 +94,7 @@ class Journal:
 
     def head(self) -> int:
         """The number of the newest event; 0 when there is none."""
-        with self._lock:
+        with self._lock, _told("the journal could not be read"):
             return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def broken_at(self) -> int | None:
@@ -108,8 +111,16 @@ class Journal:
             self._db.close()
 
     def _rows(self) -> Iterator[tuple[int, float, str, str, str]]:
-        with self._lock:
+        with self._lock, _told("the journal could not be read"):
             yield from self._db.execute("SELECT seq, at, kind, data, chain FROM events ORDER BY seq")
+
+
+@contextmanager
+def _told(what: str, hint: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"{what}: {error}", hint) from error
 
 
 def link(before: str, seq: int, at: float, kind: str, text: str) -> str:

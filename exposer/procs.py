@@ -92,7 +92,7 @@ class ProcessId:
             return False
         try:
             fd = os.pidfd_open(self.pid)
-        except (AttributeError, OSError):
+        except (AttributeError, OSError, OverflowError):
             fd = -1
         try:
             if not self.alive():
@@ -135,17 +135,22 @@ class ProcessId:
 def _signal_leaderless(group: int, boot: str, number: int) -> bool:
     """A group whose leader has died still belongs to us while the leader's pid is free: a pid is not given out
     again as long as a process group of that number exists."""
-    if group <= 1 or boot != boot_id() or started_at(group) is not None or not _group_of_ours(group):
+    if group <= 1 or boot != boot_id() or started_at(group) is not None:
         return False
     try:
+        os.killpg(group, 0)  # most groups are long gone: then there is no need to look at every process
+        if not _group_of_ours(group):
+            return False
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
+    except (ProcessLookupError, PermissionError, OverflowError):
         return False
     return True
 
 
 def _group_of_ours(group: int) -> bool:
-    """Whether a process of our own user, in a session that the dead leader opened, is in that group."""
+    """Whether a process of our own user, in a session that the dead leader opened, is in that group.
+
+    Root's may be of any user: workers that root has started are somebody else."""
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -155,7 +160,7 @@ def _group_of_ours(group: int) -> bool:
             if (
                 os.getpgid(pid) == group
                 and os.getsid(pid) == group
-                and os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+                and os.geteuid() in (0, os.stat(f"/proc/{pid}").st_uid)
             ):
                 return True
         except OSError:
@@ -201,7 +206,7 @@ class Entry:
             process = None if pid is None else ProcessId(int(pid), str(data["started"]), str(data["boot"]))
             ids = {k: str(data[k]) for k in ("container", "network", "service", "image") if k in data}
             return cls(str(role), process, ids, str(data.get("digest", "")), dict(data.get("detail") or {}))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except Exception:  # whatever is wrong with one line: the others must still be found, the kill switch needs them
             return None
 
 
@@ -230,20 +235,31 @@ class Ledger:
             os.close(fd)
 
     def entries(self) -> list[Entry]:
-        """Every readable line, oldest first; torn lines are passed over."""
+        """Every readable line, oldest first; torn lines are passed over, and a ledger that cannot be read has none."""
         try:
-            with open(self.path, "rb") as file:
-                lines = file.read(64 * 1024 * 1024).splitlines()
+            return self.read()
         except OSError:
+            return []
+
+    def read(self) -> list[Entry]:
+        """As `entries`, but raises OSError when there is a ledger and it cannot be read."""
+        from exposer import files
+
+        try:
+            lines = files.read_private(self.path, 64 * 1024 * 1024).splitlines()
+        except FileNotFoundError:
             return []
         return [entry for line in lines if (entry := Entry.from_line(line)) is not None]
 
     def keep(self, wanted: "Callable[[Entry], bool]") -> None:
-        """Forgets the entries that are not `wanted` any more (they are gone for sure)."""
+        """Forgets the entries that are not `wanted` any more (they are gone for sure).
+
+        Raises OSError, with nothing forgotten: a ledger that cannot be read just now is not an empty one.
+        """
         from exposer import files
 
         with self._lock:
-            kept = [entry for entry in self.entries() if wanted(entry)]
+            kept = [entry for entry in self.read() if wanted(entry)]
             files.swap(self.path, b"".join(entry.to_line() for entry in kept))
 
 
@@ -288,6 +304,7 @@ def spawn(
         )
     finally:
         os.close(out)
+    _EXITS.pop(child.pid, None)  # of an earlier process with that pid
     _CHILDREN[child.pid] = child
     assert child.stdin is not None  # noqa: S101
     try:
@@ -358,7 +375,7 @@ def run(
             env=child_environment() if env is None else dict(env),
             cwd=cwd,
             check=False,
-            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),  # type: ignore[arg-type]
+            input=b"" if stdin is None else stdin,
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s") from error

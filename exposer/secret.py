@@ -27,7 +27,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        mine, others = (one._value.encode(errors="surrogatepass") for one in (self, other))
+        return hmac.compare_digest(mine, others)
 
     __hash__ = None  # type: ignore[assignment]
 

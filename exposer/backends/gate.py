@@ -87,9 +87,7 @@ def assignments(secrets: Mapping[str, Secret], marker: str) -> bytes:
     lines = [marker]
     for name, secret in secrets.items():
         if not NAME.match(name):
-            raise ConfigError(
-                f"backend.env: {name!r} cannot name a secret variable", "use letters, digits and _"
-            )
+            raise ConfigError(f"backend.env: {name!r} cannot name a secret variable", "use letters, digits and _")
         if "\0" in secret.reveal():
             raise ConfigError(f"backend.env.{name}: the secret has a NUL byte, which no variable can hold")
         lines.append(f"export {name}={shlex.quote(secret.reveal())}")

@@ -21,13 +21,9 @@ def complaint(
         headers = {"Host": "localhost"} if upstream.startswith("unix:") else {}
         if config.auth is not None:
             headers[config.auth.header] = resolve(config.auth.value).reveal()
-        return judge(
-            config, wire.request(base, path, headers=headers, timeout=timeout, limit=BODY_LIMIT).status
-        )
+        return judge(config, wire.request(base, path, headers=headers, timeout=timeout, limit=BODY_LIMIT).status)
     except wire.NoAnswerError as error:
-        return (
-            "" if error.stage == "size" and not config.health else f"no answer to GET {path}: {_why(error)}"
-        )
+        return "" if error.stage == "size" and not config.health else f"no answer to GET {path}: {_why(error)}"
     except ExposerError as error:
         return error.message
 

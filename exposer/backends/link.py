@@ -4,8 +4,8 @@ The host has no route to the backend's network, and the backend none to the host
 all that both see. A backend that listens on its own loopback only is reached as well.
 """
 
-import grp
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROLE = "link"
 SOCKET = "backend.sock"
-WORKER_GROUPS = ("www-data", "nginx", "nobody", "nogroup")
+WORKERS = ("www-data", "nginx", "_www", "nobody")  # as whom the gateway answers when it is started as root
 APPEARS_WITHIN = 10.0
 
 
@@ -105,9 +105,9 @@ def open_folder(up: Path) -> Path:
 
 def worker_group() -> int | None:
     """The group of an nginx worker on this system, by the usual names."""
-    for name in WORKER_GROUPS:
+    for name in WORKERS:
         try:
-            return grp.getgrnam(name).gr_gid
+            return pwd.getpwnam(name).pw_gid
         except KeyError:
             continue
     return None

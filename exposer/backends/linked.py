@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from exposer.backends import health, link, setting, tail
@@ -75,13 +74,9 @@ class Linked:
     def follow(self, entry: Entry) -> Iterator[str]:
         """What the backend prints from now on, as it comes, until it ends."""
         with engine.open_engine() as client:
-            with closing(_found(client, entry).logs(stream=True, follow=True, tail=0)) as chunks:
-                for chunk in chunks:
-                    yield chunk.decode(errors="replace")
+            yield from containers.log_stream(_found(client, entry))
 
-    def _finish(
-        self, client: DockerClient, entry: Entry, record: Record, tell: Tell, secrets: list[Secret]
-    ) -> Entry:
+    def _finish(self, client: DockerClient, entry: Entry, record: Record, tell: Tell, secrets: list[Secret]) -> Entry:
         """Links to the running container and waits until it is healthy: then its entry is whole."""
         image = images.nginx_image(client, self._at.nginx_image, self._at.nginx_binary, tell)
         try:
@@ -110,9 +105,7 @@ class Linked:
         complaint = health.await_healthy(self._complaint, dead, self._config.start_timeout)
         _raise_if_ended(client, entry, secrets)
         if complaint:
-            said = tail.last_lines(
-                containers.log_text(_found(client, entry), LAST_LINES), secrets, LAST_LINES
-            )
+            said = tail.last_lines(containers.log_text(_found(client, entry), LAST_LINES), secrets, LAST_LINES)
             raise TimeoutExceededError(*health.never_healthy(self._config, complaint, said))
 
     def _complaint(self) -> str:
@@ -154,9 +147,7 @@ def _raise_if_ended(client: DockerClient, entry: Entry, secrets: list[Secret]) -
 def _how_it_ended(container: Container) -> str:
     state = container.attrs["State"]
     why = str(state.get("Error") or "") or ("it ran out of memory" if state.get("OOMKilled") else "")
-    return f"the backend's container ended with exit code {state.get('ExitCode')}" + (
-        f" ({why})" if why else ""
-    )
+    return f"the backend's container ended with exit code {state.get('ExitCode')}" + (f" ({why})" if why else "")
 
 
 def _found(client: DockerClient, entry: Entry) -> Container:

@@ -83,7 +83,7 @@ class ProcessBackend:
 
     def follow(self, entry: Entry) -> Iterator[str]:
         """What the program prints from now on, as it comes, until it ends."""
-        with open(self._log(), encoding="utf-8", errors="replace") as log:  # noqa: PTH123
+        with open(self._log(), encoding="utf-8", errors="replace") as log:
             log.seek(0, os.SEEK_END)
             while entry.process is not None and entry.process.alive():
                 procs.wait_until(lambda: _grown(log.fileno()), within=0.5, every=0.1)
@@ -94,9 +94,7 @@ class ProcessBackend:
         """The command with its program found: relative to its own folder, not to where we happen to be."""
         program, *rest = self._config.command
         if not Path(self._folder).is_dir():
-            raise MissingError(
-                f"the folder {self._folder}, where the backend's command should run, is not there"
-            )
+            raise MissingError(f"the folder {self._folder}, where the backend's command should run, is not there")
         if os.sep in program:
             program = str(Path(self._folder) / program)
         elif program in PYTHONS and shutil.which(program, path=env.get("PATH")) is None:
@@ -146,7 +144,7 @@ def refuse_taken(port: int) -> None:
 def read_from(path: str, position: int) -> str:
     """The text of a file from a position on; a negative one counts from the end. "" when there is no file."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end + position) if position < 0 else position)
             return file.read().decode(errors="replace")

@@ -27,9 +27,7 @@ def digest_of(config: Backend, name: str) -> str:
     return show.digest((name, running))
 
 
-def environment(
-    config: Backend, resolve: Callable[[SecretRef], Secret]
-) -> tuple[dict[str, str], dict[str, Secret]]:
+def environment(config: Backend, resolve: Callable[[SecretRef], Secret]) -> tuple[dict[str, str], dict[str, Secret]]:
     """The backend's own variables: those written in the config, and those that are secret."""
     clear = {name: value for name, value in config.env.items() if isinstance(value, str)}
     secret = {name: resolve(value) for name, value in config.env.items() if isinstance(value, SecretRef)}

@@ -10,9 +10,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def masked(text: str, secrets: Iterable[Secret]) -> str:
     """The text with every secret in it replaced by …, also single lines of a secret that has several."""
-    values = {
-        value for secret in secrets for value in (secret.reveal(), *_long_lines(secret.reveal())) if value
-    }
+    values = {value for secret in secrets for value in (secret.reveal(), *_long_lines(secret.reveal())) if value}
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, "…")
     return text
@@ -20,9 +18,7 @@ def masked(text: str, secrets: Iterable[Secret]) -> str:
 
 def last_lines(text: str, secrets: Iterable[Secret], lines: int = 20) -> str:
     """The last lines, each indented by two, to be put under an error's first line; "" when there are none."""
-    kept = [
-        CONTROL.sub("", line).rstrip() for line in masked(text, secrets).replace("\r\n", "\n").split("\n")
-    ]
+    kept = [CONTROL.sub("", line).rstrip() for line in masked(text, secrets).replace("\r\n", "\n").split("\n")]
     return "\n".join(f"  {line}" for line in [line for line in kept if line][-lines:])
 
 

@@ -61,7 +61,7 @@ def rotate_key(label: str, grace: float | None, now: bool) -> None:
         return after, (secret, replaced, after.keys[-1])
 
     clear, old, key = _store(found).change(how)
-    in_force = _bring_into_force(found, clear.reveal())
+    in_force = _bring_into_force(found, clear.reveal(), key.id)
     data = {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force}
     data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until)} for k in old]
     answer(clear.reveal(), data)
@@ -107,7 +107,7 @@ def add(label: str, expires: float | None) -> None:
         return after, (secret, after.keys[-1])
 
     clear, key = _store(found).change(how)
-    in_force = _bring_into_force(found, clear.reveal())
+    in_force = _bring_into_force(found, clear.reveal(), key.id)
     answer(
         clear.reveal(),
         {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force},
@@ -138,12 +138,12 @@ def revoke(label: str) -> None:
     found = places(settings().file)
     moment = time.time()
     hit = _store(found).change(lambda ring: revoked(ring, label, moment))
-    _bring_into_force(found, None)
+    _bring_into_force(found, None, "")
     ids = ", ".join(key.id for key in hit)
     answer(f"{label}: revoked ({ids})", {"schema": 1, "label": label, "revoked": [key.id for key in hit]})
 
 
-def _bring_into_force(found: Places, clear: str | None, within: float = 10.0) -> bool:
+def _bring_into_force(found: Places, clear: str | None, key_id: str, within: float = 10.0) -> bool:
     """Withdraws what no longer passes at the gateway, wakes the supervisor, and waits until the new key is accepted."""
     from exposer import procs
     from exposer.control.client import ask
@@ -167,13 +167,13 @@ def _bring_into_force(found: Places, clear: str | None, within: float = 10.0) ->
     if clear is None or not listen:
         return True
 
-    def accepted() -> bool:
-        try:
-            return request(f"http://{listen}", "/.exposer/accepted", headers=_credential(clear)).status != 401
-        except NoAnswerError:
-            return False
-
-    return procs.wait_until(accepted, within, every=0.02)
+    # Asked for real only once the gateway says that it knows the key: wrong keys have a small quota there.
+    if not procs.wait_until((folder / "live" / key_id).exists, within, every=0.01):
+        return False
+    try:
+        return request(f"http://{listen}", "/.exposer/accepted", headers=_credential(clear)).status not in (401, 429)
+    except NoAnswerError:
+        return False
 
 
 def _credential(clear: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: 
         lines.append(f"            labelled {first.label!r}, shown only now; a new one: exposer rotate-key")
     else:
         lines.append("  key       as before (exposer keys list); a new one: exposer rotate-key")
-    lines.append(f"  try       {_curl(url, config, clear)}")
+    lines.append(f"  try       {_curl(url + (schema['example'] or '/'), config, clear)}")
     lines.append(f"  document  {schema['published']} of {schema['operations']} operations: exposer schema show")
     if not status["checks"]["public_reachable"]:
         lines.append(f"  note      could not be asked from here: {status['checks'].get('why')}")
@@ -31,8 +31,7 @@ def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: 
 def _curl(url: str, config: "Config", clear: str) -> str:
     header = credential(config.auth.methods, config.auth.header, clear or "KEY")
     name, value = next(iter(header.items()))
-    path = config.backend.health or "/"
-    return f"curl -H {shlex.quote(f'{name}: {value}')} {shlex.quote(url + path)}"
+    return f"curl -H {shlex.quote(f'{name}: {value}')} {shlex.quote(url)}"
 
 
 def as_json(status: dict[str, Any], first: FirstKey | None) -> dict[str, Any]:

@@ -256,10 +256,12 @@ class _Shown:
     def __init__(self, begun: float) -> None:
         self.begun = begun
         self.verbose = settings().verbose
+        self.quiet = settings().quiet
 
     def __call__(self, kind: str, text: str) -> None:
-        if self.verbose or kind in STEPS:
-            note(f"{time.monotonic() - self.begun:7.1f} s  {text}")
+        """May be called from any thread, so the settings were read before."""
+        if not self.quiet and (self.verbose or kind in STEPS):
+            print(f"{time.monotonic() - self.begun:7.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 class _Follow:

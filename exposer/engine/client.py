@@ -119,9 +119,7 @@ def remove_all(name: str, roles: Sequence[str] = (), patience: int = 0) -> list[
         return remove_labelled(client, name, roles, patience)
 
 
-def remove_labelled(
-    client: "DockerClient", name: str, roles: Sequence[str] = (), patience: int = 0
-) -> list[str]:
+def remove_labelled(client: "DockerClient", name: str, roles: Sequence[str] = (), patience: int = 0) -> list[str]:
     """The same, with a client that is at hand. What shares another container's network goes first."""
     from docker.errors import APIError, NotFound
 

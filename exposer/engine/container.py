@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,24 +147,16 @@ def hardened(client: "DockerClient") -> dict[str, Any]:
     }
 
 
-def end(entry: Entry) -> None:
-    """Removes what a ledger entry names in the engine, when it is ours: an adopted container stays."""
-    from docker.errors import APIError, NotFound
-
-    with engine.open_engine() as client:
-        container = find(client, entry.ids.get("container", ""))
-        if container is not None and container.labels.get(engine.HOME) == engine.home():
-            remove(container)
-        if network := entry.ids.get("network"):
-            with contextlib.suppress(NotFound):
-                found = client.networks.get(network)
-                if (found.attrs.get("Labels") or {}).get(engine.HOME) == engine.home():
-                    with contextlib.suppress(
-                        APIError
-                    ):  # still in use: the container that uses it is removed later
-                        found.remove()
-
-
 def log_text(container: "Container", lines: int) -> str:
     """The last lines of what a container printed, standard error included."""
     return container.logs(tail=lines, stdout=True, stderr=True).decode(errors="replace")
+
+
+def log_stream(container: "Container") -> Iterator[str]:
+    """What a container prints from now on, as it comes."""
+    stream = container.logs(stream=True, follow=True, tail=0)
+    try:
+        for chunk in stream:
+            yield chunk.decode(errors="replace")
+    finally:
+        getattr(stream, "_response", stream).close()  # its own close() leaves the connection half open

@@ -63,9 +63,7 @@ def local(client: "DockerClient", reference: str) -> str:
 def why_not(reference: str, said: str) -> MissingError:
     """What a failed pull means, and what to do about it."""
     low = said.lower()
-    if any(
-        word in low for word in ("no such host", "dial tcp", "timeout", "unreachable", "connection refused")
-    ):
+    if any(word in low for word in ("no such host", "dial tcp", "timeout", "unreachable", "connection refused")):
         return MissingError(
             f"the image {reference} is not here, and its registry cannot be reached",
             "go online, or load the image by hand (`docker load`, `docker build`)",

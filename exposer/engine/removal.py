@@ -10,7 +10,7 @@ from exposer.engine.client import HOME, home, open_engine
 def reachable() -> bool:
     """Whether there is an engine to ask at all; costs no import and no request."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    return not host.startswith("unix://") or os.path.exists(host.removeprefix("unix://"))  # noqa: PTH110
+    return not host.startswith("unix://") or os.path.exists(host.removeprefix("unix://"))
 
 
 def remove(ids: Mapping[str, str]) -> None:

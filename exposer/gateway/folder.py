@@ -5,6 +5,7 @@ import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from exposer import files
 from exposer.errors import ExposerError
@@ -21,50 +22,46 @@ def revoke(folder: Place, key_id: str) -> None:
     """
     for name in (DRAINING, LIVE):
         with suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(os.path.join(folder, name, _safe(key_id)))
+            Path(folder, name, _safe(key_id)).unlink()
 
 
 def sync_live(folder: Place, ids: Collection[str]) -> None:
     """Ends every key that is not among `ids`. It never lets one in: only a reload knows a new key's check."""
     for name in (DRAINING, LIVE):
-        for key_id in files.names_in(os.path.join(folder, name)):
+        for key_id in files.names_in(str(Path(folder, name))):
             if key_id not in ids:
                 revoke(folder, key_id)
 
 
-def prepare(folder: str, group: int | None) -> None:
+def prepare(folder: Path, group: int | None) -> None:
     """Makes the folder ours: 0700, or 0710 for the workers' group when they are another user than we are."""
-    if not os.path.isdir(os.path.dirname(folder)):
-        files.private_dir(os.path.dirname(folder))
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    info = os.lstat(folder)
+    if not folder.parent.is_dir():
+        files.private_dir(str(folder.parent))
+    folder.mkdir(0o700, exist_ok=True)
+    info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
-        raise NotPrivateError(folder, "is not a folder of yours")
+        raise NotPrivateError(str(folder), "is not a folder of yours")
     if group is not None:
         os.chown(folder, -1, group, follow_symlinks=False)
-    os.chmod(folder, 0o700 if group is None else 0o710)
+    folder.chmod(0o700 if group is None else 0o710)
     make_like(folder, TEMP)
 
 
-def make_like(folder: str, name: str) -> str:
+def make_like(folder: Path, name: str) -> Path:
     """A folder inside, for the same eyes as the folder itself."""
-    path = os.path.join(folder, name)
-    with suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-    info = os.stat(folder)
+    path, info = folder / name, folder.stat()
+    path.mkdir(0o700, exist_ok=True)
     os.chown(path, -1, info.st_gid, follow_symlinks=False)
-    os.chmod(path, stat.S_IMODE(info.st_mode))
+    path.chmod(stat.S_IMODE(info.st_mode))
     return path
 
 
 @contextmanager
-def stage(folder: str, texts: Mapping[str, str]) -> Iterator[str]:
+def stage(folder: Path, texts: Mapping[str, str]) -> Iterator[Path]:
     """A copy of the site beside its place, to be tried out; gone at the end."""
-    place = f"{folder}.{os.urandom(4).hex()}.stage"
-    info = os.stat(folder)
-    prepare(place, info.st_gid if info.st_mode & stat.S_IXGRP else None)
+    place = folder.with_name(f"{folder.name}.{os.urandom(4).hex()}.stage")
     try:
+        prepare(place, _group(folder))
         make_like(place, LIVE)
         write(place, texts)
         yield place
@@ -72,50 +69,62 @@ def stage(folder: str, texts: Mapping[str, str]) -> Iterator[str]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def write(folder: str, texts: Mapping[str, str]) -> None:
+def sweep(folder: Path) -> None:
+    """Removes the stages that a crash has left behind."""
+    for place in folder.parent.glob(f"{folder.name}.*.stage"):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> None:
     """Puts the files in their places, each whole. Only what the workers read while they run is for their group."""
-    info = os.stat(folder)
-    shared = bool(info.st_mode & stat.S_IXGRP)
+    group = _group(folder)
 
     def share(path: str) -> None:
-        os.chown(path, -1, info.st_gid, follow_symlinks=False)
+        if group is not None:
+            os.chown(path, -1, group, follow_symlinks=False)
 
     for name, text in texts.items():
-        path, data = os.path.join(folder, name), text.encode()
-        if shared and name.startswith("htpasswd"):
-            files.swap(path, data, 0o640, check=share)
-        else:
-            files.swap(path, data)
+        shared = group is not None and name.startswith("htpasswd")
+        files.swap(str(folder / name), text.encode(), 0o640 if shared else 0o600, share if shared else None)
 
 
-def read(folder: str, names: Collection[str]) -> dict[str, str]:
+def read(folder: Path, names: Collection[str]) -> dict[str, str]:
     """The files that are in force now."""
     found = {}
     for name in names:
         with suppress(FileNotFoundError):
-            found[name] = files.read_private(os.path.join(folder, name)).decode()
+            found[name] = files.read_private(str(folder / name)).decode()
     return found
 
 
-def close(folder: str) -> None:
+def logins(folder: Path) -> set[str]:
+    """The files with passwords that are there."""
+    return {path.name for path in folder.glob("htpasswd.*") if path.name.removeprefix("htpasswd.").isdigit()}
+
+
+def valid(folder: Path) -> frozenset[str]:
+    """The keys that are valid now, in the midst of a reload too."""
+    return frozenset(key for name in (LIVE, DRAINING) for key in files.names_in(str(folder / name)))
+
+
+def close(folder: Path) -> None:
     """No key is valid any more."""
     sync_live(folder, ())
     for name in (LIVE, DRAINING):
-        shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def drain(folder: str) -> frozenset[str]:
+def drain(folder: Path) -> frozenset[str]:
     """Turns `live` into `draining` and returns the keys in it. Left over from a crash, `draining` is the truth
     when there is no `live`."""
-    live, draining = os.path.join(folder, LIVE), os.path.join(folder, DRAINING)
-    if os.path.isdir(live):
-        shutil.rmtree(draining, ignore_errors=True)
-        os.rename(live, draining)
-    return frozenset(files.names_in(draining))
+    if (folder / LIVE).is_dir():
+        shutil.rmtree(folder / DRAINING, ignore_errors=True)
+        (folder / LIVE).rename(folder / DRAINING)
+    return frozenset(files.names_in(str(folder / DRAINING)))
 
 
 def fill(
-    folder: str,
+    folder: Path,
     ids: Collection[str],
     drained: Collection[str] = (),
     passing: Callable[[], Collection[str]] | None = None,
@@ -125,15 +134,19 @@ def fill(
     A key that was withdrawn since `drained` were seen stays out, and so does one that `passing`, asked last, does not
     name: whoever revokes swaps the ring first and then takes the files away, so one of the two sees the other.
     """
-    live, draining = make_like(folder, LIVE), os.path.join(folder, DRAINING)
+    live = make_like(folder, LIVE)
     for key_id in ids:
-        os.close(os.open(os.path.join(live, _safe(key_id)), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-    withdrawn = set(drained) - set(files.names_in(draining))
-    wanted = set(ids) - withdrawn
+        (live / _safe(key_id)).touch(0o600)
+    wanted = set(ids) - (set(drained) - set(files.names_in(str(folder / DRAINING))))
     if passing is not None:
         wanted &= set(passing())
     sync_live(folder, wanted)
-    shutil.rmtree(draining, ignore_errors=True)
+    shutil.rmtree(folder / DRAINING, ignore_errors=True)
+
+
+def _group(folder: Path) -> int | None:
+    info = folder.stat()
+    return info.st_gid if info.st_mode & stat.S_IXGRP else None
 
 
 def _safe(key_id: str) -> str:

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from exposer import procs
 from exposer.errors import ExposerError, MissingError
@@ -22,6 +23,7 @@ CERTIFICATES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+PROC = Path("/proc/self")
 LADDER = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))  # SIGTERM lets nginx write out its log
 
 
@@ -43,11 +45,13 @@ class HostNginx:
     def __init__(self, binary: str = "") -> None:
         self._binary = binary
 
+    def worker(self) -> Worker | None:
+        return worker_user()
+
     def binary(self) -> str:
         """Where nginx is. Raises MissingError."""
-        path = os.environ.get("PATH", "") + ":" + PLACES
-        found = shutil.which(self._binary or "nginx", path=path)
-        if found is None:
+        found = find_nginx(self._binary)
+        if not found:
             raise MissingError(
                 f"cannot find {self._binary or 'nginx'}",
                 "install it: `sudo apt install nginx-light` on Debian and Ubuntu, `brew install nginx` on macOS; "
@@ -58,16 +62,16 @@ class HostNginx:
     def argv(self, *more: str) -> list[str]:
         return [self.binary(), "-p", "./", "-c", "nginx.conf", "-e", "error.log", *more]
 
-    def check(self, folder: str) -> str:
+    def check(self, folder: Path) -> str:
         """What nginx has against the files in a folder; "" for nothing."""
         try:
-            done = procs.run(self.argv("-t"), timeout=20, cwd=folder)
+            done = procs.run(self.argv("-t"), timeout=20, cwd=str(folder))
         except (TimeoutError, OSError) as error:
             return str(error)
         return "" if done.code == 0 else _said(done.err)
 
-    def spawn(self, folder: str, record: Callable[[ProcessId], None]) -> ProcessId:
-        return procs.spawn(self.argv(), log=os.path.join(folder, "error.log"), record=record, cwd=folder)
+    def spawn(self, folder: Path, record: Callable[[ProcessId], None]) -> ProcessId:
+        return procs.spawn(self.argv(), log=str(folder / "error.log"), record=record, cwd=str(folder))
 
     def reread(self, process: ProcessId) -> None:
         """Starts a generation that reads the files anew, and asks the one before to end."""
@@ -80,6 +84,11 @@ class HostNginx:
     def workers(self, process: ProcessId) -> list[ProcessId]:
         """The processes that answer requests, those on their way out too."""
         return [found for pid in _children(process.pid) if (found := ProcessId.of(pid)) is not None]
+
+
+def find_nginx(binary: str = "") -> str:
+    """Where nginx is, or the one that is asked for; "" when there is none. Servers' programs are not on every PATH."""
+    return shutil.which(binary or "nginx", path=f"{os.environ.get('PATH', '')}:{PLACES}") or ""
 
 
 def retired(worker: ProcessId) -> bool:
@@ -105,7 +114,7 @@ def worker_user() -> Worker | None:
 def certificates() -> str:
     """The file of the authorities that this machine trusts; "" when there is none."""
     places = (ssl.get_default_verify_paths().cafile or "", *CERTIFICATES)
-    return next((place for place in places if place and os.path.isfile(place)), "")
+    return next((place for place in places if place and Path(place).is_file()), "")
 
 
 def free_port(wanted: int = 0) -> int:
@@ -122,10 +131,10 @@ def free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def last_words(folder: str) -> str:
+def last_words(folder: Path) -> str:
     """What nginx wrote last about not being able to go on."""
     try:
-        with open(os.path.join(folder, "error.log"), "rb") as file:
+        with (folder / "error.log").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
             return _said(file.read().decode(errors="replace"))
     except OSError:
@@ -134,29 +143,27 @@ def last_words(folder: str) -> str:
 
 def _said(text: str) -> str:
     lines = [line.split("]", 1)[-1] if line.startswith("nginx: [") else line for line in text.splitlines()]
+    lines = [line for line in lines if not line.endswith("test failed")]
     grave = [line.strip() for line in lines if "[emerg]" in line or "./nginx.conf" in line] or lines
     return " ".join(grave[-1].split()) if grave else "it says nothing"
 
 
 def _children(pid: int) -> Iterator[int]:
-    if not os.path.isdir("/proc/self"):
+    if not PROC.is_dir():
         listed = procs.run(["ps", "-A", "-o", "pid=,ppid="]).out.split()
         yield from (int(own) for own, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == pid)
         return
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    for place in PROC.parent.glob("[0-9]*/stat"):
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                if int(file.read().rpartition(b")")[2].split()[1]) == pid:
-                    yield int(name)
-        except OSError:
+            parent = place.read_bytes().rpartition(b")")[2].split()[1]
+        except (OSError, IndexError):
             continue
+        if int(parent) == pid:
+            yield int(place.parent.name)
 
 
 def _title(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().decode(errors="replace")
+        return (PROC.parent / str(pid) / "cmdline").read_bytes().decode(errors="replace")
     except OSError:
-        return "" if os.path.isdir("/proc/self") else procs.run(["ps", "-o", "command=", "-p", str(pid)]).out
+        return "" if PROC.is_dir() else procs.run(["ps", "-o", "command=", "-p", str(pid)]).out

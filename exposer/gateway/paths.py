@@ -136,8 +136,7 @@ def _wire(literal: str) -> str:
 
 
 def _wire_byte(byte: int) -> str:
-    high, low = f"{byte:02X}"
-    encoded = f"%{_hex(high)}{_hex(low)}"
+    encoded = "%" + "".join(_hex(digit) for digit in f"{byte:02X}")
     if byte in _RAW_ONLY:
         return chr(byte) if chr(byte).isalnum() else f"\\{chr(byte)}"
     if byte < 0x80 and _PLAIN_CHAR.fullmatch(chr(byte)):

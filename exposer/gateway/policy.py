@@ -14,8 +14,9 @@ from exposer.openapi.model import Operation
 from exposer.secret import Secret
 
 METHODS = ("api-key", "bearer", "basic")
-_UNFIT_HEADERS = frozenset(
-    "host connection content-length content-type transfer-encoding cookie te trailer upgrade expect range".split()
+UNFIT_HEADERS = frozenset(  # HTTP itself needs them, or nginx does not pass them as they came
+    {"host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "trailer"}
+    | {"upgrade", "expect", "range"}
 )
 
 
@@ -98,7 +99,7 @@ def compile(
     routes, skipped = route(operations, hidden)
     return Policy(
         passers=tuple(_passer(key, now) for key in ring.keys if key.passes(now) or key.state is KeyState.DECOY),
-        salt=_fit(ring.salt, r"[A-Za-z0-9_-]{8,200}", "the key ring's salt is damaged"),
+        salt=_fit(ring.salt, r"[A-Za-z0-9_-]{1,200}", "the key ring's salt is damaged"),
         methods=tuple(method for method in METHODS if method in auth.methods),
         header=header_name(auth.header, "auth.header"),
         routes=routes,
@@ -141,7 +142,7 @@ def route(
 
 def header_name(name: str, where: str) -> str:
     """A header that nginx can read by name. Raises ConfigError."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", name) or name.lower() in _UNFIT_HEADERS:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,99}", name) or name.lower() in UNFIT_HEADERS:
         raise ConfigError(
             f"{where}: {name!r} cannot be used as a header here",
             "use letters, digits and dashes, as in X-API-Key; not one that HTTP itself needs",

@@ -42,9 +42,23 @@ def hole(base: str, policy: Policy) -> str:
     return ""
 
 
-def refuses(base: str) -> bool:
+def look(base: str, probe: str) -> int:
+    """The status of a call without a key that goes the way of all calls, but not into the log."""
+    return ask(base, Attempt("GET", f"/.exposer/{probe}/refused"))
+
+
+def refuses(base: str, probe: str) -> bool:
     """Whether a call without a key is refused."""
-    return ask(base, Attempt("GET", "/")) in REFUSED
+    return look(base, probe) in REFUSED
+
+
+def generation(base: str, probe: str) -> str:
+    """The mark of the generation that answers; "" when none does."""
+    try:
+        answer = request(base, f"/.exposer/{probe}/generation", timeout=2.0)
+    except NoAnswerError:
+        return ""
+    return answer.body.decode(errors="replace") if answer.status == 200 else ""
 
 
 def ask(base: str, attempt: Attempt, timeout: float = 2.0) -> int:

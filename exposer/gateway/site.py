@@ -13,6 +13,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from exposer import render as templates
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import paths as raw
+from exposer.gateway.headers import HIDDEN, REMOVED
 from exposer.gateway.policy import Passer, Policy, Route
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
@@ -37,33 +38,6 @@ TITLES = {
     505: "HTTP version not supported",
 }
 EARLY = {400: 400, 405: 405, 408: 408, 414: 414, 494: 400, 497: 400, 501: 501, 505: 505}
-
-# What a caller must not tell the backend: who it is, where it came from, which method or path is "really" meant.
-REMOVED = """
-    Authorization Cookie Cookie2 Origin Referer Forwarded Via Upgrade HTTP2-Settings Trailer Proxy Proxy-Authorization
-    Proxy-Connection Early-Data
-    X-Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Forwarded-Server
-    X-Forwarded-Scheme X-Forwarded-Prefix X-Forwarded-Protocol X-Forwarded-Ssl X-Forwarded-Uri X-Forwarded-Url
-    X-Forwarded-Path X-Forwarded-Method X-Forwarded-By X-Forwarded-User X-Forwarded-Email X-Forwarded-Groups
-    X-Forwarded-Preferred-Username X-Forwarded-Access-Token X-Forwarded-Client-Cert X-Forward-For X-Scheme Front-End-Https
-    X-Url-Scheme X-Host X-Original-Host X-Original-URL X-Original-URI X-Original-Path X-Rewrite-URL X-Override-URL
-    X-Http-Destinationurl X-HTTP-Method X-HTTP-Method-Override X-Method-Override X-Middleware-Subrequest
-    X-Sendfile-Type X-Accel-Mapping X-Accel-Redirect X-Script-Name X-Proxy-User
-    X-Real-IP X-Client-IP X-Cluster-Client-IP X-Originating-IP X-Remote-IP X-Remote-Addr X-ProxyUser-Ip Client-IP
-    True-Client-IP Fastly-Client-IP X-Azure-ClientIP X-Envoy-External-Address X-Envoy-Original-Path
-    X-Remote-User Remote-User Remote-Groups Remote-Name Remote-Email X-WebAuth-User X-Auth-Request-User
-    X-Auth-Request-Email X-Auth-Request-Groups X-Auth-Request-Access-Token X-Ssl-Client-Cert
-    X-Ssl-Client-Verify X-Client-Cert Ssl-Client-Cert X-Client-Verify
-    CF-Connecting-IP CF-Connecting-IPv6 CF-Connecting-O2O CF-EW-Via CF-IPCountry CF-Pseudo-IPv4 CF-Ray CF-Visitor
-    CF-Warp-Tag-Id CF-Worker CF-Access-Authenticated-User-Email CF-Access-Jwt-Assertion CF-Access-Client-Id
-    CF-Access-Client-Secret Cdn-Loop Ngrok-Skip-Browser-Warning
-""".split()
-# What the backend must not tell a caller, or nginx itself.
-HIDDEN = """
-    X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Sendfile Server
-    X-Powered-By X-AspNet-Version X-AspNetMvc-Version X-Generator X-Runtime X-Backend-Server X-Served-By X-Server
-    X-Debug-Token X-Debug-Token-Link Via Alt-Svc Set-Cookie Set-Cookie2
-""".split()
 
 _CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exposer"'}
 
@@ -92,8 +66,8 @@ def render(
 ) -> dict[str, str]:
     """The gateway's files. `user` is the workers' (user, group), when nginx starts as root.
 
-    `mark` names this very generation: `/.exposer/<mark>` answers as soon as it is in force. Raises ConfigError for an
-    own template that cannot be used.
+    `mark` names this very generation: `/.exposer/<probe>/generation` says it as soon as it is in force.
+    Raises ConfigError for an own template that cannot be used.
     """
     if policy.upstream.scheme == "https" and not paths.ca:
         raise MissingError(

@@ -9,7 +9,7 @@ from exposer.keys.model import Key, KeyState
 def describe(key: Key, now: float) -> dict[str, Any]:
     """A key as `status` and `keys list` show it."""
     over = key.state in (KeyState.ACTIVE, KeyState.RETIRING) and not key.passes(now)
-    ends = key.until if key.until is not None else key.expires
+    ends = min((time for time in (key.until, key.expires) if time is not None), default=None)
     state = str(KeyState.REVOKED if over else key.state)
     return {
         "label": key.label,

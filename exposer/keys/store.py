@@ -74,16 +74,19 @@ class RingStore:
 
         if self.exists():
             files.swap(str(self.backup), files.read_private(str(self.path)))
-        if not self.key_path.exists():
+        if not os.path.lexists(self.key_path):
             files.swap(str(self.key_path), Fernet.generate_key())
-        sealed = Fernet(files.read_private(str(self.key_path))).encrypt(json.dumps(asdict(ring)).encode())
-        files.swap(str(self.path), HEADER + sealed)
+        try:
+            fernet = Fernet(files.read_private(str(self.key_path)))
+        except (OSError, ValueError) as error:
+            raise self._broken("cannot be written: keyring.key beside it is damaged") from error
+        files.swap(str(self.path), HEADER + fernet.encrypt(json.dumps(asdict(ring)).encode()))
 
     def _broken(self, what: str) -> RingBrokenError:
         return RingBrokenError(
             f"the key ring {self.path} {what}; nothing passes",
-            f"put the last good one back (mv {self.backup} {self.path}), "
-            f"or start afresh with new keys (rm {self.path}, then exposer up)",
+            f"start afresh with new keys (rm {self.path}, then exposer up), or put the last good one back "
+            f"(mv {self.backup} {self.path}): then what was revoked last may pass again, so look at exposer keys list",
         )
 
 

@@ -130,10 +130,7 @@ def derived_ids(calls: list[tuple[str, str]]) -> list[str]:
 def _ids(found: list[tuple[str, str, Any]]) -> list[str]:
     """Own ids where they are legal and unique; else derived, with a hash where two would be the same."""
     own = Counter(given for _, _, given in found if isinstance(given, str) and _LEGAL_ID.fullmatch(given))
-    calls = [
-        _Call(m, path, given if isinstance(given, str) and own[given] == 1 else "")
-        for m, path, given in found
-    ]
+    calls = [_Call(m, path, given if isinstance(given, str) and own[given] == 1 else "") for m, path, given in found]
     taken = {call.own for call in calls if call.own}
     readable = Counter(call.readable for call in calls if not call.own)
     ids = []

@@ -86,11 +86,7 @@ class Harvest:
             return node
         if isinstance(node.get("$ref"), str):
             return self._reference(node, kind)
-        return {
-            key: copied
-            for key, value in node.items()
-            if (copied := self._value(key, value, kind)) is not _GONE
-        }
+        return {key: copied for key, value in node.items() if (copied := self._value(key, value, kind)) is not _GONE}
 
     def _value(self, key: str, value: Any, kind: str) -> Any:
         if key in _DATA or key.startswith("x-"):
@@ -120,9 +116,7 @@ class Harvest:
         return {key: self._plain(item) for key, item in value.items() if not (dangles and key == "$ref")}
 
     def _named(self, things: Mapping[str, Any], kind: str) -> dict[str, Any]:
-        return {
-            name: copied for name, thing in things.items() if (copied := self._walk(thing, kind)) is not _GONE
-        }
+        return {name: copied for name, thing in things.items() if (copied := self._walk(thing, kind)) is not _GONE}
 
     def _discriminator(self, node: Mapping[str, Any]) -> dict[str, Any]:
         mapping = node.get("mapping")
@@ -156,11 +150,7 @@ class Harvest:
         """What the reference is called in the copy; None when it must go."""
         names = refs.tokens(ref)
         found = refs.MISSING if names is None else refs.lookup(self._data, names)
-        if (
-            names is None
-            or not isinstance(found, Mapping | bool)
-            or refs.follow(self._data, found) is refs.MISSING
-        ):
+        if names is None or not isinstance(found, Mapping | bool) or refs.follow(self._data, found) is refs.MISSING:
             return None
         for home, where in self._sections.items():
             if names[: len(where)] == where and len(names) > len(where):

@@ -176,9 +176,7 @@ def _item(document: Document, path: str, ops: Mapping[str, Operation], header: s
     return {key: value for key, value in result.items() if value is not None and value != []}
 
 
-def _operation(
-    document: Document, raw: Mapping[str, Any], operation: Operation, header: str
-) -> dict[str, Any]:
+def _operation(document: Document, raw: Mapping[str, Any], operation: Operation, header: str) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in raw.items()

@@ -67,9 +67,7 @@ def _place(source: str, upstream: str) -> _Place:
     if "@" in parts.netloc:
         raise DocumentError("backend.openapi has a login in its URL", "set backend.auth instead")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _Place(
-        f"{parts.scheme}://{parts.netloc}", _request_line(path), _origin(source) == _origin(upstream)
-    )
+    return _Place(f"{parts.scheme}://{parts.netloc}", _request_line(path), _origin(source) == _origin(upstream))
 
 
 def _request_line(path: str) -> str:
@@ -88,9 +86,7 @@ def _origin(url: str) -> tuple[str, str, int] | None:
         return None
 
 
-def _fetch(
-    place: _Place, source: str, headers: Mapping[str, str], deadline: float, limit: int
-) -> tuple[bytes, _Place]:
+def _fetch(place: _Place, source: str, headers: Mapping[str, str], deadline: float, limit: int) -> tuple[bytes, _Place]:
     for _ in range(MAX_REDIRECTS + 1):
         answer = _ask(place, source, headers, deadline, limit)
         location = answer.headers.get("location", "")
@@ -185,9 +181,7 @@ def _from_file(source: str, limit: int) -> bytes:
         ) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a usable path"
-        raise DocumentError(
-            f"{source}: cannot be read: {why}", "check the path in backend.openapi"
-        ) from error
+        raise DocumentError(f"{source}: cannot be read: {why}", "check the path in backend.openapi") from error
     if max(size, len(body)) > limit:
         raise _too_large(source, limit, max(size, len(body)))
     return body

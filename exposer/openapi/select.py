@@ -58,11 +58,7 @@ def _judge(schema: Schema) -> Callable[[Operation], tuple[bool, str]]:
             return False, f"{operation.method} is not in schema.methods"
         if wanted := next((entry for entry in include if entry.matches(operation)), None):
             return True, f'schema.include has "{wanted.text}"'
-        return (
-            (False, "not in schema.include")
-            if include
-            else (True, f"{operation.method} is in schema.methods")
-        )
+        return (False, "not in schema.include") if include else (True, f"{operation.method} is in schema.methods")
 
     return judge
 

@@ -35,10 +35,12 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A part is gone, and nobody asked for it."""
+    """A part is gone, and nobody asked for it. `fatal` and `wait` as in `Failed`."""
 
     role: str
     why: str
+    fatal: bool = False
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

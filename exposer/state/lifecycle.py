@@ -21,6 +21,10 @@ def backoff(failures: int) -> float:
 def advance(unit: Unit, fact: Fact, now: float) -> Unit:
     """The unit after a fact about it; `now` is monotonic seconds."""
     match fact:
+        case Looked() | Reloaded() | Failed(keeps=True) if unit.phase is not Phase.UP:
+            return unit  # the part fell meanwhile: what is done to it now has an end, and a fact, of its own
+        case Started() if unit.phase is Phase.FAILED:
+            return unit  # it was up for a moment only, and its end was heard of first
         case Started(entry=entry):
             return _running(unit, entry, now).with_(restarts=unit.restarts + (1 if unit.failures else 0))
         case Reloaded(entry=entry):
@@ -29,8 +33,9 @@ def advance(unit: Unit, fact: Fact, now: float) -> Unit:
             return _running(unit, Entry(unit.role, digest=unit.trying or unit.digest, detail={"shape": unit.role}), now)
         case Stopped():
             return Unit(unit.role, failures=unit.failures, restarts=unit.restarts, retry_at=unit.retry_at)
-        case Gone(why=why):
-            return _failed(unit, why, "", "gone", now)
+        case Gone():
+            gone = _failed(unit, fact.why, "", "gone", now, fact.wait)
+            return gone.with_(retry_at=float("inf")) if fact.fatal else gone
         case Failed(keeps=True, error=error, hint=hint, code=code):
             refused = unit.trying or unit.refused
             return unit.with_(busy=False, error=error, hint=hint, code=code, refused=refused, trying="", looked_at=now)

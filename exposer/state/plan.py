@@ -56,11 +56,11 @@ def plan(units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, w
     ready = True
     for role in UP_ORDER:
         unit = units[role]
-        if not unit.busy:
-            step = _step(unit, wishes.get(role), now, ready)
-            if step is not None:
-                actions.append(step)
-        ready = ready and unit.phase is Phase.UP and not (unit.busy and unit.trying)
+        step = None if unit.busy else _step(unit, wishes.get(role), now, ready)
+        if step is not None:
+            actions.append(step)
+        changing = bool(unit.busy and unit.trying) or isinstance(step, Stop | Reload)
+        ready = ready and unit.phase is Phase.UP and not changing
         if role == GATEWAY:
             ready = ready and bool(unit.healthy)
     return tuple(actions)

@@ -71,6 +71,7 @@ class Loop:
         self._publishing = ""
         self._checking = False
         self._lost = 0
+        self._upstream = ""
 
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
@@ -146,18 +147,14 @@ class Loop:
             self._stamp = stamp
             self.rooms.sync_keys(now)
         parts = {BACKEND: self.rooms.backend()}
-        upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream())
-        if upstream and self.state.documented is not None:
-            parts[GATEWAY] = self.rooms.gateway(upstream, self.state.documented, now)
+        # While the backend is away its last address counts: the gateway's wish must not change by that.
+        self._upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream)
+        if self._upstream and self.state.documented is not None:
+            parts[GATEWAY] = self.rooms.gateway(self._upstream, self.state.documented, now)
         listen = str(self.state.units[GATEWAY].detail.get("listen", ""))
         if listen:
             parts[TUNNEL] = self.rooms.tunnel(listen)
         return parts
-
-    def _upstream(self) -> str:
-        """The backend's address while the backend itself is away: the gateway's wish must not change by that."""
-        part = self.world.parts.get(GATEWAY)
-        return str(getattr(part, "upstream", ""))
 
     def _wishes(self) -> Mapping[str, Wish]:
         wishes = {role: Wish(part.digest, getattr(part, "shape", "")) for role, part in self._parts.items()}
@@ -201,9 +198,15 @@ class Loop:
             self.state.documented = fact
             self._publishing = ""
         if isinstance(fact, Looked) and after.fatal:
-            self._fail(Failed(role, fact.look.error, fatal=True))
+            self._give_up(role, fact.look.error)
         if isinstance(fact, Failed) and not self.state.was_online and self.state.wanted and fails_fast(fact):
             self._fail(fact)
+
+    def _give_up(self, role: str, why: str) -> None:
+        """A part that runs but must not (its far side leads elsewhere) is stopped and not started again."""
+        self._fail(Failed(role, why, fatal=True))
+        self._begin(Stop(role, why))
+        self.state.units[role] = self.state.units[role].with_(retry_at=float("inf"))
 
     def _fail(self, fact: Failed) -> None:
         """Something that trying again cannot mend. Before the first time online that ends the attempt."""
@@ -221,7 +224,7 @@ class Loop:
             case Stopped(role=role):
                 self.note("stopped", f"{role}: stopped", role=role)
             case Gone(role=role, why=why):
-                self.note("gone", f"{role}: {why}; starting it again", role=role)
+                self.note("gone", f"{role}: {why}" + ("" if fact.fatal else "; starting it again"), role=role)
             case Failed(keeps=True, role=role, error=error) if error != before.error:
                 self.note("refused", f"{role}: {error}; the last good one stays in force", role=role)
             case Failed(keeps=False, role=role, error=error):

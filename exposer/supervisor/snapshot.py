@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from exposer.openapi.model import Operation
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.supervisor.loop import Exposure
 
@@ -59,6 +60,12 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
     }
 
 
+def example(operations: tuple[Operation, ...]) -> str | None:
+    """A published path that can be asked for as it is, to try the key on."""
+    plain = [op.full_path for op in operations if op.method == "GET" and "{" not in op.full_path]
+    return plain[0] if plain else None
+
+
 def _part(unit: Unit) -> dict[str, Any]:
     healthy = unit.phase is Phase.UP and bool(unit.healthy)
     part: dict[str, Any] = {"healthy": healthy}
@@ -76,5 +83,6 @@ def _schema(state: Exposure, about: Mapping[str, Any]) -> dict[str, Any]:
         "operations": documented.total if documented else 0,
         "published": len(documented.operations) if documented else 0,
         "packs": 1 if published else 0,
+        "example": example(state.operations),
         "stale": published is None or bool(state.units[SCHEMA].error),
     }

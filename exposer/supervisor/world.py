@@ -21,7 +21,7 @@ from exposer.state.facts import (
     Started,
     Stopped,
 )
-from exposer.state.model import SCHEMA
+from exposer.state.model import SCHEMA, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms
 
@@ -40,12 +40,12 @@ class World:
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
 
     def observe(self) -> None:
-        """Puts a fact into the inbox for each process that has ended by itself."""
+        """Has a last look taken at each part whose process has ended by itself: it may know why."""
         procs.reap()
         for role, entry in list(self.entries.items()):
             if entry.process is not None and not entry.process.alive():
                 del self.entries[role]
-                self.inbox.put(Gone(role, _how_it_ended(entry)))
+                self._submit(role, lambda role=role, entry=entry: self._post_mortem(role, entry))  # type: ignore[misc]
 
     def perform(self, action: Action, part: Part | None, rooms: Rooms, upstream: str) -> None:
         """Begins an action; what comes of it arrives in the inbox."""
@@ -113,12 +113,16 @@ class World:
     def _look(self, role: str) -> Fact | None:
         entry = self.entries.get(role)
         if entry is None:
-            return Gone(role, f"the {role} is gone")
+            return None  # its end was noticed already
         look = self.parts[role].look(entry)
         if look.alive:
             return Looked(role, look)
-        self.entries.pop(role, None)
-        return Gone(role, look.error or f"the {role} is gone")
+        if self.entries.pop(role, None) is None:
+            return None  # its end was noticed already
+        return _gone(role, look, f"the {role} is gone")
+
+    def _post_mortem(self, role: str, entry: Entry) -> Fact:
+        return _gone(role, self.parts[role].look(entry), _how_it_ended(entry))
 
     def _stop(self, role: str) -> Fact:
         entry = self.entries.pop(role, None)
@@ -147,6 +151,10 @@ class World:
                 self.inbox.put(fact)
 
         self._workers.submit(run)
+
+
+def _gone(role: str, look: Look, otherwise: str) -> Gone:
+    return Gone(role, look.error or otherwise, look.fatal, float(look.detail.get("wait") or 0.0))
 
 
 def _failure(role: str, error: ExposerError, keeps: bool) -> Failed:

@@ -85,8 +85,7 @@ def strays(config: Any, listen: str) -> list[str] | None:
     """Where cloudflared sends traffic beside our gateway, by its /config; None when we get none of it."""
     try:
         rules = [
-            (str(rule.get("hostname") or "any host"), str(rule["service"]))
-            for rule in config["config"]["ingress"]
+            (str(rule.get("hostname") or "any host"), str(rule["service"])) for rule in config["config"]["ingress"]
         ]
     except (KeyError, TypeError, AttributeError):
         return None
@@ -112,11 +111,7 @@ class Cloudflared(Program):
     def start(self, record: Record, tell: Tell) -> Entry:
         secret = self._token()
         binary = find_program(self.tunnel.binary, "cloudflared", "cloudflared", INSTALL, refuse=is_pyngrok)
-        tell(
-            "asking Cloudflare for a quick tunnel"
-            if not secret
-            else f"connecting {self._hostname()} to Cloudflare"
-        )
+        tell("asking Cloudflare for a quick tunnel" if not secret else f"connecting {self._hostname()} to Cloudflare")
         without: tuple[str, ...] = ()
         while True:
             entry = self._run(binary, secret, without, record)
@@ -146,16 +141,14 @@ class Cloudflared(Program):
             return Look(True, False, url, stray.text, fatal=True, detail=detail)
         if ready.get("status") == 200:
             return Look(True, True, url, detail=detail)
-        fault = self._refused(entry) or Fault(
-            "cloudflared has no connection to Cloudflare; it goes on trying"
-        )
+        fault = self._refused(entry) or Fault("cloudflared has no connection to Cloudflare; it goes on trying")
         return Look(True, False, url, fault.text, fault.fatal, detail)
 
-    def private_files(self) -> tuple[Path, ...]:
-        return (self.runtime / "cloudflared.token",)
+    def own_files(self) -> tuple[Path, Path]:
+        return self.runtime / "cloudflared.yml", self.runtime / "cloudflared.token"
 
     def _run(self, binary: str, secret: str, without: tuple[str, ...], record: Record) -> Entry:
-        config, token_file = self.runtime / "cloudflared.yml", self.private_files()[0]
+        config, token_file = self.own_files()
         files.swap(str(config), b"{}\n")
         if secret:
             files.swap(str(token_file), secret.encode())
@@ -170,9 +163,7 @@ class Cloudflared(Program):
             token_file=str(token_file) if secret else "",
             without=without,
         )
-        return self.launch(
-            command, str(config), record, {"metrics": metrics, "label": f"exposer-{self.name}"}
-        )
+        return self.launch(command, str(config), record, {"metrics": metrics, "label": f"exposer-{self.name}"})
 
     def _wait(self, entry: Entry, secret: str) -> str:
         """The public URL, once cloudflared says that it is registered with Cloudflare's edge."""
@@ -196,9 +187,7 @@ class Cloudflared(Program):
         if fault := self._refused(entry):
             raise fault.error()
         fault = self._explain(entry, secret)
-        raise TimeoutExceededError(
-            f"cloudflared was not connected within {PATIENCE:g} s. {fault.text}", fault.hint
-        )
+        raise TimeoutExceededError(f"cloudflared was not connected within {PATIENCE:g} s. {fault.text}", fault.hint)
 
     def _explain(self, entry: Entry, *secrets: str) -> Fault:
         return explain(lines_of(entry, final=True), self.tunnel.token is not None, *secrets)

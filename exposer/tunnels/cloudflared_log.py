@@ -20,9 +20,7 @@ _MEANINGS = (
     ("lookup", re.compile(r"Could not lookup srv records|no such host")),
     (
         "edge",
-        re.compile(
-            r"Failed to dial a quic|failed to dial to edge|DialContext error|Unable to establish connection"
-        ),
+        re.compile(r"Failed to dial a quic|failed to dial to edge|DialContext error|Unable to establish connection"),
     ),
     ("initial", re.compile(r"initial tunnel connection failed")),
 )
@@ -32,9 +30,7 @@ _REQUEST = re.compile(
     r"Unable to reach the origin|failed to serve incoming request|Request failed|Incoming request ended"
 )
 # At the end of every normal life.
-_NORMAL = re.compile(
-    r"no more connections active and exiting|Connection terminated$|Initiating graceful shutdown"
-)
+_NORMAL = re.compile(r"no more connections active and exiting|Connection terminated$|Initiating graceful shutdown")
 
 
 def read_line(line: str) -> Fact | None:
@@ -92,17 +88,13 @@ def explain(lines: list[str], named: bool, *secrets: str) -> Fault:
         if said:
             return _fault("quick" if kind == "refused" and not named else kind, redact(said[-1], *secrets))
     said = [fact.text for fact in facts if fact.kind == "error"]
-    return Fault(
-        f"cloudflared failed: {redact(said[-1], *secrets)}" if said else "cloudflared ended without a reason"
-    )
+    return Fault(f"cloudflared failed: {redact(said[-1], *secrets)}" if said else "cloudflared ended without a reason")
 
 
 def _fault(kind: str, said: str) -> Fault:
     match kind:
         case "usage":
-            hint = (
-                "this cloudflared is too old or too new: see `cloudflared --version`; 2026 is known to work"
-            )
+            hint = "this cloudflared is too old or too new: see `cloudflared --version`; 2026 is known to work"
             return Fault(f"cloudflared did not understand its command line: {said}", hint, fatal=True)
         case "token" | "refused":
             return Fault(

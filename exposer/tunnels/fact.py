@@ -32,9 +32,7 @@ class TunnelError(ExposerError):
 
     code = "tunnel"
 
-    def __init__(
-        self, message: str, hint: str = "", *, fatal: bool = False, retry_after: float = 0.0
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, fatal: bool = False, retry_after: float = 0.0) -> None:
         super().__init__(message, hint)
         self.fatal = fatal
         self.retry_after = retry_after

@@ -80,9 +80,9 @@ class Ngrok(Program):
         entry = super().adopt(entries)
         return entry if entry is not None and entry.detail.get("url") else None
 
-    def private_files(self) -> tuple[Path, ...]:
-        folder = self.runtime / "ngrok"
-        return (folder / "job.json", folder / "ngrok.yml")
+    def own_files(self) -> tuple[Path, ...]:
+        names = ("job.json", "ngrok.yml", "facts.json", "ngrok-agent")
+        return (*(self.runtime / "ngrok" / name for name in names), self.state / "ngrok-agent")
 
     def _wait(self, entry: Entry, token: str) -> str:
         process = entry.process
@@ -114,7 +114,10 @@ class Ngrok(Program):
         return None if rows else Fault("the ngrok agent no longer lists our endpoint")
 
     def _fresh_folder(self) -> Path:
-        folder = Path(files.private_dir(str(self.runtime / "ngrok")))
+        try:
+            folder = Path(files.private_dir(str(self.runtime / "ngrok")))
+        except files.NotPrivateError as error:
+            raise TunnelError(f"{error}: the ngrok token is not put there", "remove it", fatal=True) from error
         (folder / "facts.json").unlink(missing_ok=True)
         return folder
 
@@ -124,9 +127,7 @@ class Ngrok(Program):
     def _hostname(self) -> str:
         hostname = self.tunnel.hostname.strip().lower().removeprefix("https://").rstrip("/")
         if hostname and not _HOSTNAME.fullmatch(hostname):
-            raise TunnelConfigError(
-                f"tunnel.hostname should be a domain like name.ngrok.app, not {hostname!r}"
-            )
+            raise TunnelConfigError(f"tunnel.hostname should be a domain like name.ngrok.app, not {hostname!r}")
         return hostname
 
     def _token(self) -> str:
@@ -159,9 +160,7 @@ def agent_version(binary: str) -> str:
 def facts_of(entry: Entry) -> State:
     """What the helper has told last."""
     try:
-        return State.from_json(
-            json.loads(files.read_private(str(Path(entry.detail["folder"], "facts.json"))))
-        )
+        return State.from_json(json.loads(files.read_private(str(Path(entry.detail["folder"], "facts.json")))))
     except (OSError, ValueError, KeyError, TypeError):
         return State()
 

@@ -96,7 +96,5 @@ def explain(code: int, said: str = "") -> Fault:
         text, hint, fatal, wait = _CODES[code]
         return Fault(f"{text} (ERR_NGROK_{code})", hint, fatal, wait)
     if code:
-        return Fault(
-            f"ngrok says: {said or f'ERR_NGROK_{code}'}", f"https://ngrok.com/docs/errors/err_ngrok_{code}"
-        )
+        return Fault(f"ngrok says: {said or f'ERR_NGROK_{code}'}", f"https://ngrok.com/docs/errors/err_ngrok_{code}")
     return Fault(f"the ngrok agent failed: {said}" if said else "the ngrok agent failed and gave no reason")

@@ -34,11 +34,7 @@ class State:
 
     @classmethod
     def from_json(cls, data: Any) -> "State":
-        known = (
-            {key: value for key, value in data.items() if key in cls.__slots__}
-            if isinstance(data, dict)
-            else {}
-        )
+        known = {key: value for key, value in data.items() if key in cls.__slots__} if isinstance(data, dict) else {}
         return cls(**known)
 
 

@@ -57,9 +57,7 @@ def find_program(
     found = [path for path in _candidates(configured or name) if not refuse(path)]
     if found:
         return found[0]
-    where = (
-        f"tunnel.binary is {configured!r}, which is not {what}" if configured else f"{what} is not on PATH"
-    )
+    where = f"tunnel.binary is {configured!r}, which is not {what}" if configured else f"{what} is not on PATH"
     raise MissingError(where, hint)
 
 
@@ -143,14 +141,14 @@ class Program:
     def look(self, entry: Entry) -> Look:
         raise NotImplementedError
 
-    def private_files(self) -> Sequence[Path]:
-        """Files that only a running tunnel needs."""
+    def own_files(self) -> Sequence[Path]:
+        """Files that only a running tunnel needs; some hold its secrets."""
         return ()
 
     def stop(self, entry: Entry) -> None:
-        """Ends it, and removes the files that held its secrets."""
+        """Ends it, and removes what only a running tunnel needs."""
         end(entry)
-        for path in self.private_files():
+        for path in self.own_files():
             path.unlink(missing_ok=True)
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
@@ -158,9 +156,7 @@ class Program:
         for entry in reversed(entries):
             if self._mine(entry):
                 url = self.look(entry).url or str(entry.detail.get("url", ""))
-                return Entry(
-                    self.role, entry.process, digest=self.digest, detail={**entry.detail, "url": url}
-                )
+                return Entry(self.role, entry.process, digest=self.digest, detail={**entry.detail, "url": url})
         return None
 
     def _mine(self, entry: Entry) -> bool:

@@ -13,9 +13,7 @@ from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.fact import Fact, Fault, TunnelConfigError, TunnelError, redact
 from exposer.tunnels.program import PATIENCE, Program, end, find_program, lines_of, port_of
 
-INSTALL = (
-    "install the OpenSSH client: `apt install openssh-client` on Debian or Ubuntu; macOS brings it along"
-)
+INSTALL = "install the OpenSSH client: `apt install openssh-client` on Debian or Ubuntu; macOS brings it along"
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,254}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 # ssh expands these in file names, or takes what is behind a blank for a second name.
@@ -71,8 +69,8 @@ _MEANINGS = (
     (
         "network",
         re.compile(
-            r"Connection (refused|timed out|closed|reset)|Could not resolve|No route to host|unreachable"
-            r"|not responding|Broken pipe|kex_exchange_identification|Operation timed out"
+            r"Connection (refused|timed out|closed|reset)|closed by remote host|Could not resolve"
+            r"|No route to host|unreachable|not responding|Broken pipe|kex_exchange_identification|Operation timed out"
         ),
     ),
 )
@@ -120,9 +118,7 @@ def _fault(kind: str, said: str, tunnel: Tunnel) -> Fault:
             return Fault(f"ssh cannot use the key {tunnel.identity or 'in ~/.ssh'}: {said}", hint, fatal=True)
         case "denied":
             hint = "put the public key into that user's authorized_keys; the key must have no passphrase"
-            return Fault(
-                f"{server} does not let {tunnel.user or 'this user'} in with this key", hint, fatal=True
-            )
+            return Fault(f"{server} does not let {tunnel.user or 'this user'} in with this key", hint, fatal=True)
         case "port-taken":
             return Fault(
                 f"{server} does not give out its port {tunnel.remote_port}: an old connection has it, "
@@ -132,9 +128,7 @@ def _fault(kind: str, said: str, tunnel: Tunnel) -> Fault:
                 wait=10.0,
             )
         case _:
-            return Fault(
-                f"no connection to {server}: {said}", "is the server up, and tunnel.host and port right?"
-            )
+            return Fault(f"no connection to {server}: {said}", "is the server up, and tunnel.host and port right?")
 
 
 def keyscan(tunnel: Tunnel) -> str:
@@ -166,9 +160,8 @@ class Ssh(Program):
 
     def look(self, entry: Entry) -> Look:
         if entry.process is None or not entry.process.alive():
-            fault = explain(lines_of(entry, final=True), self.tunnel) or Fault(
-                "ssh has ended without a reason"
-            )
+            lines = lines_of(entry, final=True)
+            fault = explain(lines, self.tunnel) or _unknown(lines)
             return Look(False, False, error=fault.text, fatal=fault.fatal, detail={"wait": fault.wait})
         self.trim(entry)
         # ssh ends by itself when the forward fails or the server falls silent: after a minute it is well.
@@ -184,9 +177,7 @@ class Ssh(Program):
             lines = lines_of(entry, final=True)
             raise (explain(lines, self.tunnel) or _unknown(lines)).error()
         if not self._forwarding(entry):
-            message = (
-                f"{self.tunnel.host}:{self.tunnel.port} did not confirm the forward within {PATIENCE:g} s"
-            )
+            message = f"{self.tunnel.host}:{self.tunnel.port} did not confirm the forward within {PATIENCE:g} s"
             raise TimeoutExceededError(message)
 
     def _forwarding(self, entry: Entry) -> bool:
@@ -228,17 +219,13 @@ class Ssh(Program):
 
 
 def _unknown(lines: list[str]) -> Fault:
-    last = next((line for line in reversed(lines) if line.strip()), "")
-    return Fault(
-        f"ssh has ended at once: {redact(last)}" if last else "ssh has ended at once and said nothing"
-    )
+    said = [line for line in lines if line.strip() and not _SUCCESS.search(line)]
+    return Fault(f"ssh has ended: {redact(said[-1])}" if said else "ssh has ended and gave no reason")
 
 
 def _plain_path(path: str, what: str) -> str:
     if _EXPANDED.search(path):
-        raise TunnelConfigError(
-            f"tunnel.{what}: ssh would read the path {path!r} in its own way (blank, %, $, quote)"
-        )
+        raise TunnelConfigError(f"tunnel.{what}: ssh would read the path {path!r} in its own way (blank, %, $, quote)")
     return path
 
 
@@ -247,9 +234,7 @@ def _check_identity(path: str) -> None:
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:
-        raise MissingError(
-            f"the key file {path} cannot be read: {error.strerror}", "see tunnel.identity"
-        ) from error
+        raise MissingError(f"the key file {path} cannot be read: {error.strerror}", "see tunnel.identity") from error
     if mode & 0o077:
         raise TunnelError(
             f"the key file {path} can be read by others (mode {mode & 0o777:04o}), so ssh will not use it",

@@ -15,7 +15,7 @@ import pytest
 from exposer import procs
 from exposer.config.model import SecretRef, UpstreamAuth
 from exposer.engine import client as engine
-from exposer.engine import container as containers
+from exposer.engine import removal
 from exposer.errors import ConfigError, ExposerError, MissingError, TimeoutExceededError
 from exposer.procs import Entry, Ledger
 from tests.support import images
@@ -349,7 +349,7 @@ def test_a_running_container_is_linked_and_left_as_it_was(stage: Stage, stranger
     assert part.look(entry).healthy is True
     assert any("reachable past the gateway" in line for line in stage.told)
     part.stop(entry)
-    containers.end(entry)
+    removal.remove(entry.ids)
     after = inspect(stranger)
     assert after["State"]["Running"] is True
     assert after["State"]["Pid"] == before["State"]["Pid"]
@@ -380,7 +380,7 @@ def test_two_homes_with_the_same_name_do_not_end_each_others_things(
     with monkeypatch.context() as other:
         other.setenv("EXPOSER_STATE_DIR", str(tmp_path / "another"))
         assert engine.remove_all(stage.name) == []
-        containers.end(entry)
+        removal.remove(entry.ids)
     assert part.look(entry).healthy is True
 
 
@@ -404,7 +404,18 @@ def test_logs_are_the_containers(stage: Stage) -> None:
     part, entry = stage.start(kind="image", image=images.server_image())
     assert "serving at 0.0.0.0 8080" in part.logs(entry, 50)
     assert len(part.logs(entry, 1).splitlines()) == 1
+    heard = threading.Event()
+
+    def keep_asking() -> None:
+        while not heard.wait(0.2):
+            ask(entry, "/env")
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
     lines = part.follow(entry)
-    threading.Timer(0.3, lambda: ask(entry, "/env")).start()
-    assert "GET /env" in next(lines)
-    lines.close()
+    try:
+        assert "GET /env" in next(lines)
+    finally:
+        heard.set()
+        asking.join()
+        lines.close()

@@ -84,9 +84,7 @@ def check(document: Document) -> dict[str, Any]:
         if method not in ("parameters", "summary", "description")
     ]
     assert sorted(calls) == sorted((op.method, op.path, op.id) for op in result.operations)
-    for ref in set(references(data["paths"])) | set(
-        references(data.get("components", data.get("definitions")))
-    ):
+    for ref in set(references(data["paths"])) | set(references(data.get("components", data.get("definitions")))):
         assert refs.lookup(data, refs.tokens(ref) or ("?",)) is not refs.MISSING, ref
     return data
 

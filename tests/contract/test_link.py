@@ -57,9 +57,7 @@ def test_ten_megabytes_go_through_unchanged_both_ways(entry: Entry) -> None:
 
 def test_a_chunked_body_goes_through(entry: Entry) -> None:
     with connect(entry) as connection:
-        connection.sendall(
-            b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
         connection.sendall(b"5\r\nhello\r\n0\r\n\r\n")
         said = b"".join(iter(lambda: connection.recv(65536), b""))
     assert hashlib.sha256(b"hello").hexdigest().encode() in said
@@ -82,15 +80,11 @@ def test_events_come_one_by_one_when_they_happen(entry: Entry) -> None:
     assert third - second > 0.15
 
 
-@pytest.mark.parametrize(
-    "path", ["/request?a=%20b&c=d;e", "/request/%2e%2e/x%2Fy", "//request//", "/%7Erequest"]
-)
+@pytest.mark.parametrize("path", ["/request?a=%20b&c=d;e", "/request/%2e%2e/x%2Fy", "//request//", "/%7Erequest"])
 def test_the_request_line_is_the_callers(entry: Entry, path: str) -> None:
     wire.request(entry.detail["upstream"], path)
     container = entry.ids["container"]
-    logged = subprocess.run(
-        ["docker", "logs", "--tail", "1", container], capture_output=True, text=True, check=True
-    )
+    logged = subprocess.run(["docker", "logs", "--tail", "1", container], capture_output=True, text=True, check=True)
     assert f'"GET {path} HTTP/1.1"' in logged.stdout
 
 

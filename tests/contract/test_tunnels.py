@@ -312,9 +312,7 @@ class TestEveryTunnel:
         if entry.process is not None:
             folders = group_of(entry.process)
             assert folders
-            shown += b"".join(
-                (path / name).read_bytes() for path in folders for name in ("cmdline", "environ")
-            )
+            shown += b"".join((path / name).read_bytes() for path in folders for name in ("cmdline", "environ"))
             shown += Path(entry.detail["log"]).read_bytes()
         for secret in SECRETS.values():
             assert secret.encode() not in shown
@@ -357,9 +355,7 @@ class TestSsh:
         assert "ALARM" in error.message
         assert fatal(error)
 
-    def test_a_key_that_is_not_pinned_is_asked_for(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_key_that_is_not_pinned_is_asked_for(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         error = failure(open_scene(ssh_tunnel(server)), known_hosts="")
         assert isinstance(error, MissingError)
         assert f"ssh-keyscan -p {server.port} 127.0.0.1" in error.hint
@@ -368,17 +364,13 @@ class TestSsh:
         assert "ssh-keyscan" in error.hint
         assert fatal(error)
 
-    def test_the_state_folder_may_hold_the_pinned_key(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_the_state_folder_may_hold_the_pinned_key(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         scene = open_scene(ssh_tunnel(server), far_side(server))
         shutil.copy(server.known_hosts, scene.state / "known_hosts")
         entry = scene.start(scene.part(known_hosts=""))
         assert scene.visit(entry) == b"origin says /hello"
 
-    def test_a_taken_remote_port_is_worth_another_try(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_taken_remote_port_is_worth_another_try(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         with http.server.HTTPServer(("127.0.0.1", server.remote_port), Origin):
             error = failure(open_scene(ssh_tunnel(server)))
         assert str(server.remote_port) in error.message
@@ -386,32 +378,24 @@ class TestSsh:
         assert not fatal(error)
         assert getattr(error, "retry_after", 0) > 0
 
-    def test_a_port_that_the_key_may_not_use_is_refused(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_port_that_the_key_may_not_use_is_refused(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         error = failure(open_scene(ssh_tunnel(server)), remote_port=free_port())
         assert "permitlisten" in error.hint
 
-    def test_a_wrong_key_is_fatal(
-        self, server: Sshd, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_wrong_key_is_fatal(self, server: Sshd, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         from tests.support.sshd import keygen
 
         error = failure(open_scene(ssh_tunnel(server)), identity=str(keygen(tmp_path / "other")))
         assert "authorized_keys" in error.hint
         assert fatal(error)
 
-    def test_a_key_file_that_others_can_read_is_not_used(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_key_file_that_others_can_read_is_not_used(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         server.identity.chmod(0o644)
         error = failure(open_scene(ssh_tunnel(server)))
         assert f"chmod 600 {server.identity}" in error.hint
         assert fatal(error)
 
-    def test_a_server_that_is_down_is_tried_again(
-        self, server: Sshd, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_server_that_is_down_is_tried_again(self, server: Sshd, open_scene: Callable[..., Scene]) -> None:
         server.stop()
         error = failure(open_scene(ssh_tunnel(server)))
         assert "Connection refused" in error.message
@@ -457,9 +441,7 @@ class TestCloudflared:
         assert back.detail["reconnects"] == 1
         assert back.url == entry.detail["url"]
 
-    def test_too_many_quick_tunnels_mean_a_long_wait(
-        self, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_too_many_quick_tunnels_mean_a_long_wait(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         error = failure(self.scene(open_scene, quick_tunnel(tmp_path, quick="limited"))[0])
         assert "too many requests" in error.message
         assert getattr(error, "retry_after", 0) >= 300
@@ -497,9 +479,7 @@ class TestCloudflared:
         rest = {"service": "http_status:404"}
         fake_cloudflared.turn(binary, ingress=[ours, rest])
         assert scene.part().look(entry).healthy
-        fake_cloudflared.turn(
-            binary, ingress=[ours, {"hostname": "b.example", "service": "ssh://localhost:22"}]
-        )
+        fake_cloudflared.turn(binary, ingress=[ours, {"hostname": "b.example", "service": "ssh://localhost:22"}])
         look = scene.part().look(entry)
         assert (look.alive, look.healthy, look.fatal) == (True, False, True)
         assert "ssh://localhost:22 (for b.example)" in look.error
@@ -596,9 +576,7 @@ class TestNgrok:
         assert look.fatal
         assert "revoked" in look.error
 
-    def test_a_stop_from_the_dashboard_is_not_undone(
-        self, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_a_stop_from_the_dashboard_is_not_undone(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         scene, binary = self.scene(open_scene, ngrok_tunnel(tmp_path))
         entry = scene.start()
         fake_ngrok.turn(binary, stop=True)
@@ -640,9 +618,7 @@ class TestNgrok:
         assert not fatal(error)
         assert getattr(error, "retry_after", 0) > 0
 
-    def test_an_agent_that_needs_a_moment_gets_it(
-        self, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_an_agent_that_needs_a_moment_gets_it(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path, unready=3))
         assert scene.visit(scene.start()) == b"origin says /hello"
 
@@ -662,16 +638,12 @@ class TestNgrok:
         entry = scene.start(scene.part(hostname="mine.ngrok.app"))
         assert entry.detail["url"] == "https://mine.ngrok.app"
 
-    def test_an_agent_that_is_too_old_is_not_started(
-        self, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_an_agent_that_is_too_old_is_not_started(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         error = failure(self.scene(open_scene, ngrok_tunnel(tmp_path, version="2.3.41"))[0])
         assert isinstance(error, MissingError)
         assert "2.3.41" in error.message
 
-    def test_without_a_token_it_tells_where_to_get_one(
-        self, tmp_path: Path, open_scene: Callable[..., Scene]
-    ) -> None:
+    def test_without_a_token_it_tells_where_to_get_one(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         error = failure(self.scene(open_scene, ngrok_tunnel(tmp_path))[0], token=None)
         assert isinstance(error, MissingError)
         assert "dashboard" in error.hint

@@ -199,9 +199,7 @@ class Public(http.server.BaseHTTPRequestHandler):
             answer = origin.getresponse()
             return self.say(answer.status, answer.read(), answer.getheaders())
         except OSError as error:
-            log(
-                "error", "", error=f"Unable to reach the origin service. dial tcp {address}: {error}", event=1
-            )
+            log("error", "", error=f"Unable to reach the origin service. dial tcp {address}: {error}", event=1)
             return self.say(502, b"")
         finally:
             origin.close()
@@ -269,9 +267,7 @@ def main():
     try:
         serve(Metrics, (host, int(port)), tunnel)
     except OSError:
-        sys.exit(
-            f"Error opening metrics server listener: listen tcp {host}:{port}: bind: address already in use"
-        )
+        sys.exit(f"Error opening metrics server listener: listen tcp {host}:{port}: bind: address already in use")
     outside = serve(Public, ("127.0.0.1", 0), tunnel)
     note = Path(f"{ME}.public.new")
     note.write_text(f"127.0.0.1:{outside.server_address[1]}", encoding="utf-8")

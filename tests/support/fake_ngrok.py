@@ -128,11 +128,7 @@ class Agent:
                 )
             elif not self.online and now.get("offline"):
                 code = now.get("reconnect")
-                err = (
-                    f"it is refused.\\r\\n\\r\\nERR_NGROK_{code}\\r\\n"
-                    if code
-                    else "dial tcp: connection refused"
-                )
+                err = f"it is refused.\\r\\n\\r\\nERR_NGROK_{code}\\r\\n" if code else "dial tcp: connection refused"
                 log("eror", "failed to reconnect session", obj="csess", err=err)
                 self.over.wait(0.3)
             elif not self.online:
@@ -248,9 +244,7 @@ def refuse(code, token):
     err = f"authentication failed.\\r\\nYour authtoken: {token}\\r\\n\\r\\nERR_NGROK_{code}\\r\\n"
     log("eror", "failed to auth", obj="csess", err=err)
     log("crit", "command failed", err=err)
-    sys.stderr.write(
-        f"ERROR:  authentication failed.\nERROR:  Your authtoken: {token}\nERROR:  ERR_NGROK_{code}\n"
-    )
+    sys.stderr.write(f"ERROR:  authentication failed.\nERROR:  Your authtoken: {token}\nERROR:  ERR_NGROK_{code}\n")
     sys.exit(1)
 
 

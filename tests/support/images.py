@@ -140,9 +140,7 @@ def _imported(content: dict[str, bytes], links: dict[str, str], *changes: str) -
 @functools.cache
 def _python() -> str:
     """The system's Python when there is one: often a single program, while others bring a large library."""
-    return str(
-        Path("/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys._base_executable).resolve()
-    )
+    return str(Path("/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys._base_executable).resolve())
 
 
 @functools.cache

@@ -75,10 +75,7 @@ def test_a_variable_may_hold_a_whole_address() -> None:
 
 def test_a_server_that_cannot_be_understood_is_passed_over() -> None:
     open_variable = {"url": "https://{host}/nope"}
-    assert (
-        base_path({"openapi": "3.0.0", "servers": ["?", open_variable, {"url": "xxx"}, {"url": "/api"}]})
-        == "/api"
-    )
+    assert base_path({"openapi": "3.0.0", "servers": ["?", open_variable, {"url": "xxx"}, {"url": "/api"}]}) == "/api"
 
 
 @pytest.mark.parametrize("missing", [None, {}, [], "https://x/y"])

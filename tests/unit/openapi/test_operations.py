@@ -34,9 +34,7 @@ def test_all_eight_methods_count_and_nothing_else_does() -> None:
 
 
 def test_what_is_not_an_object_is_passed_over() -> None:
-    document = openapi(
-        {"/a": None, "/b": [], "/c": {"get": "x", "put": None, "post": OK}, "x-y": {"get": OK}}
-    )
+    document = openapi({"/a": None, "/b": [], "/c": {"get": "x", "put": None, "post": OK}, "x-y": {"get": OK}})
     assert ids(document) == ["post_c"]
 
 
@@ -53,9 +51,7 @@ def test_own_ids_are_kept_where_they_are_legal() -> None:
     assert ids(document) == ["listThings-v2_x"]
 
 
-@pytest.mark.parametrize(
-    "bad", ["repos/get", "repoAddTopíc", "a b", "", "x" * 65, "a.b", None, 5, ["a"], "a\n"]
-)
+@pytest.mark.parametrize("bad", ["repos/get", "repoAddTopíc", "a b", "", "x" * 65, "a.b", None, 5, ["a"], "a\n"])
 def test_an_illegal_id_gives_way_to_one_made_of_method_and_path(bad: object) -> None:
     assert ids(openapi({"/contacts/stats": {"get": {**OK, "operationId": bad}}})) == ["get_contacts_stats"]
 
@@ -79,9 +75,7 @@ def test_derived_ids_can_be_read(path: str, expected: str) -> None:
 
 def test_every_one_of_duplicate_ids_is_derived() -> None:
     same = {**OK, "operationId": "list"}
-    document = openapi(
-        {"/a": {"get": same}, "/b": {"get": same}, "/c": {"get": {**OK, "operationId": "other"}}}
-    )
+    document = openapi({"/a": {"get": same}, "/b": {"get": same}, "/c": {"get": {**OK, "operationId": "other"}}})
     assert ids(document) == ["get_a", "get_b", "other"]
 
 
@@ -200,9 +194,7 @@ def test_a_hostile_path_without_operations_is_not_worth_a_word() -> None:
 
 json_like = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3)
-    ),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=8), children, max_size=3),
     max_leaves=12,
 )
 refs_to = st.sampled_from(
@@ -284,9 +276,7 @@ sections = st.fixed_dictionaries(
     data=sections | st.dictionaries(st.text(max_size=8), json_like),
     spec=st.sampled_from(["2.0", "3.0.3", "3.1.0"]),
 )
-def test_no_document_makes_anything_but_operations_or_a_clear_error(
-    data: dict[str, object], spec: str
-) -> None:
+def test_no_document_makes_anything_but_operations_or_a_clear_error(data: dict[str, object], spec: str) -> None:
     document = Document(data, "test", "digest", "", spec)
     found = operations(document)
     skipped(document)

@@ -8,23 +8,7 @@ from exposer.openapi.model import Document, DocumentError, Operation
 from exposer.openapi.operations import operations
 from exposer.openapi.publish import public_base
 from exposer.openapi.select import from_include
-from tests.unit.openapi.small import OK, gets, openapi, published, swagger
-
-
-def out(document: Document | None, *ids: str, **more: Any) -> dict[str, Any]:
-    """What is published, as a value; the operations with these ids, or all."""
-    chosen = tuple(op for op in operations(document) if op.id in ids) if document and ids else None
-    data: dict[str, Any] = json.loads(published(document, chosen, **more).text)
-    return data
-
-
-def answering(schema: Any) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}}
-    return {"responses": {"200": {"description": "fine", "content": content}}}
-
-
-def ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
+from tests.unit.openapi.small import OK, answering, gets, openapi, out, published, ref, swagger
 
 
 def test_only_the_chosen_operations_go_out() -> None:
@@ -44,15 +28,11 @@ def test_the_server_is_the_public_address_with_the_base_path() -> None:
 
 def test_a_public_address_may_have_a_port_and_a_path() -> None:
     document = openapi(gets("/status"), servers=[{"url": "/api"}])
-    assert out(document, public_url="http://x.example:81/p/")["servers"] == [
-        {"url": "http://x.example:81/p/api"}
-    ]
+    assert out(document, public_url="http://x.example:81/p/")["servers"] == [{"url": "http://x.example:81/p/api"}]
 
 
 def test_swagger_2_stays_swagger_2_at_the_public_address() -> None:
-    document = swagger(
-        gets("/a"), host="inside:80", schemes=["http"], basePath="/v1", consumes=["application/json"]
-    )
+    document = swagger(gets("/a"), host="inside:80", schemes=["http"], basePath="/v1", consumes=["application/json"])
     data = out(document, public_url="https://x.example:8443")
     assert (data["swagger"], data["host"], data["basePath"], data["schemes"]) == (
         "2.0",
@@ -198,204 +178,7 @@ def test_cookies_and_logins_are_not_asked_of_the_caller() -> None:
     validate(data)
 
 
-def test_components_go_out_only_when_something_leads_to_them() -> None:
-    schemas = {
-        "Used": {"type": "object", "properties": {"next": ref("Circle")}},
-        "Circle": {"type": "object", "properties": {"back": ref("Used"), "self": ref("Circle")}},
-        "Pet": {
-            "discriminator": {
-                "propertyName": "kind",
-                "mapping": {"cat": "#/components/schemas/Cat", "dog": "Dog", "x": "No"},
-            }
-        },
-        "Cat": {"type": "object"},
-        "Dog": {"type": "object"},
-        "Unused": ref("Used"),
-    }
-    paths = {
-        "/a": {"get": answering({"allOf": [ref("Used"), ref("Pet")]})},
-        "/b": {"get": answering(ref("Unused"))},
-    }
-    data = out(openapi(paths, components={"schemas": schemas}), "get_a")
-    assert list(data["components"]["schemas"]) == ["Used", "Circle", "Pet", "Cat", "Dog"]
-    assert data["components"]["schemas"]["Pet"]["discriminator"]["mapping"] == {
-        "cat": "#/components/schemas/Cat",
-        "dog": "Dog",
-    }
-    validate(data)
-
-
-def test_swagger_components_are_pruned_in_their_own_places() -> None:
-    document = swagger(
-        {
-            "/a": {
-                "get": {
-                    "parameters": [{"$ref": "#/parameters/P"}],
-                    "responses": {"200": {"$ref": "#/responses/R"}},
-                }
-            }
-        },
-        parameters={
-            "P": {"in": "query", "name": "p", "type": "string"},
-            "Q": {"in": "query", "name": "q", "type": "string"},
-        },
-        responses={
-            "R": {"description": "r", "schema": {"$ref": "#/definitions/D"}},
-            "S": {"description": "s"},
-        },
-        definitions={"D": {"type": "object"}, "E": {"type": "object"}},
-    )
-    data = out(document)
-    assert (list(data["parameters"]), list(data["responses"]), list(data["definitions"])) == (
-        ["P"],
-        ["R"],
-        ["D"],
-    )
-    validate(data)
-
-
-def test_a_property_may_be_called_ref() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"$ref": {"type": "string"}, "example": ref("A"), "default": ref("B")},
-    }
-    schemas = {"Json": schema, "A": {"type": "string"}, "B": {"type": "string"}}
-    data = out(openapi({"/a": {"get": answering(ref("Json"))}}, components={"schemas": schemas}))
-    assert data["components"]["schemas"] == schemas
-    validate(data)
-
-
-def test_references_in_examples_are_just_data_but_do_not_dangle() -> None:
-    schema = {
-        "example": {"$ref": "#/components/examples/E"},
-        "default": [{"$ref": "#/components/examples/Gone", "a": 1}],
-    }
-    data = out(
-        openapi({"/a": {"get": answering(schema)}}, components={"examples": {"E": {"value": 1}, "F": {}}})
-    )
-    sent = data["paths"]["/a"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    assert sent == {"example": {"$ref": "#/components/examples/E"}, "default": [{"a": 1}]}
-    assert data["components"]["examples"] == {"E": {"value": 1}}
-
-
-def test_data_is_left_as_it_is() -> None:
-    example = {
-        "links": 1,
-        "x-y": 2,
-        "discriminator": {"mapping": {"a": "b"}},
-        "parameters": [{"in": "cookie"}],
-    }
-    schema = {"type": "object", "example": example, "default": example, "enum": [example], "x-note": example}
-    assert out(openapi({"/a": {"get": answering(schema)}}))["paths"]["/a"]["get"]["responses"]["200"][
-        "content"
-    ] == {"application/json": {"schema": schema}}
-
-
-def test_references_deep_into_a_hidden_path_get_a_component_of_their_own() -> None:
-    deep = "#/paths/~1hidden/get/responses/200/content/application~1json/schema"
-    hidden = answering({"type": "object", "properties": {"again": {"$ref": deep}, "x": ref("A")}})
-    hidden["parameters"] = [{"in": "query", "name": "q", "schema": {"type": "string"}}]
-    shown = answering({"type": "array", "items": {"$ref": deep}})
-    shown["parameters"] = [{"$ref": "#/paths/~1hidden/get/parameters/0"}]
-    document = openapi({"/hidden": {"get": hidden}, "/a": {"get": shown}}, components={"schemas": {"A": {}}})
-    data = out(document, "get_a")
-    (name,) = set(data["components"]["schemas"]) - {"A"}
-    (parameter,) = data["components"]["parameters"].values()
-    assert data["components"]["schemas"][name]["properties"] == {"again": ref(name), "x": ref("A")}
-    assert parameter["name"] == "q"
-    assert "hidden" not in json.dumps(data)
-    validate(data)
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "#",
-        "#/",
-        "#/paths",
-        "#/paths/~1hidden",
-        "#/paths/~1hidden/post",
-        "#/components",
-        "#/components/schemas",
-        "#/components/securitySchemes/S",
-        "#/components/pathItems/hidden",
-        "#/components/schemas/None",
-        "#/info",
-        "#anchor",
-        "other.yaml#/A",
-        "http://inside.example/a.json",
-        "#/components/schemas/Circle",
-        "#/definitions",
-    ],
-)
-def test_a_reference_to_nowhere_to_outside_or_to_too_much_is_taken_out(target: str) -> None:
-    document = openapi(
-        {
-            "/hidden": {"post": {**OK, "summary": "hidden"}},
-            "/a": {
-                "get": {
-                    "parameters": [{"$ref": target}],
-                    "requestBody": {"$ref": target},
-                    "responses": {
-                        "200": {
-                            "description": "fine",
-                            "headers": {"H": {"$ref": target}},
-                            "content": {
-                                "application/json": {
-                                    "schema": {"$ref": target, "description": "d"},
-                                    "examples": {"e": {"$ref": target}},
-                                }
-                            },
-                        },
-                        "400": {"$ref": target},
-                    },
-                }
-            },
-        },
-        components={
-            "schemas": {"Circle": ref("Circle")},
-            "securitySchemes": {"S": {"type": "http", "scheme": "basic", "description": "hidden"}},
-            "pathItems": {"hidden": {"get": {**OK, "summary": "hidden"}}},
-        },
-        definitions={"hidden": {}},
-    )
-    data = out(document, "get_a")
-    assert "hidden" not in json.dumps(data)
-    assert data["paths"]["/a"]["get"] == {
-        "operationId": "get_a",
-        "parameters": [],
-        "responses": {
-            "200": {
-                "description": "fine",
-                "headers": {},
-                "content": {"application/json": {"schema": {"description": "d"}, "examples": {}}},
-            },
-            "400": {"description": "not described"},
-        },
-    }
-    validate(data)
-
-
-def test_references_across_versions_find_a_home() -> None:
-    document = openapi(
-        {"/a": {"get": answering({"$ref": "#/definitions/Old"})}}, definitions={"Old": {"type": "string"}}
-    )
-    data = out(document)
-    assert list(data["components"]["schemas"].values()) == [{"type": "string"}]
-    assert "definitions" not in data
-    validate(data)
-
-
-def test_a_path_item_that_stands_elsewhere_is_written_out() -> None:
-    document = openapi(
-        {"/a": {"$ref": "#/components/pathItems/A"}}, components={"pathItems": {"A": {"get": OK}}}
-    )
-    assert out(document)["paths"] == {"/a": {"get": {"operationId": "get_a", **OK}}}
-
-
-@pytest.mark.parametrize(
-    "info", [None, {}, {"title": None, "version": None}, {"title": " ", "version": ""}, [], "x"]
-)
+@pytest.mark.parametrize("info", [None, {}, {"title": None, "version": None}, {"title": " ", "version": ""}, [], "x"])
 def test_a_missing_title_and_version_are_filled_in(info: Any) -> None:
     data = out(openapi(gets("/a"), info=info), title="welink")
     assert data["info"] == {"title": "welink", "version": "1"}
@@ -440,9 +223,7 @@ def test_equal_input_gives_equal_bytes_in_whatever_order_it_was_chosen() -> None
 
 
 def test_publishing_leaves_the_document_as_it_was() -> None:
-    document = openapi(
-        {"/a": {"get": answering(ref("A"))}}, components={"schemas": {"A": {}}}, servers=[{"url": "/x"}]
-    )
+    document = openapi({"/a": {"get": answering(ref("A"))}}, components={"schemas": {"A": {}}}, servers=[{"url": "/x"}])
     before = json.dumps(document.data)
     published(document)
     assert json.dumps(document.data) == before

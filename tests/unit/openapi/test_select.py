@@ -137,9 +137,7 @@ def test_entries_that_nothing_answers_to_are_found() -> None:
 
 
 def test_without_a_document_the_included_calls_are_the_operations() -> None:
-    first, second, third = from_include(
-        ("GET /items/{id}", "post /items", "GET /x/*/y/*.json", "GET /items/{id}")
-    )
+    first, second, third = from_include(("GET /items/{id}", "post /items", "GET /x/*/y/*.json", "GET /items/{id}"))
     assert first == Operation("get_items_by_id", "GET", "/items/{id}", "/items/{id}")
     assert (second.id, second.method) == ("post_items", "POST")
     assert third.path == "/x/{p1}/y/{p2}.json"

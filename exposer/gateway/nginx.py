@@ -1,0 +1,229 @@
+"""The gateway as a part: tried out aside, put in place, proved to refuse, and reloaded without losing a request."""
+
+import os
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from exposer import procs
+from exposer.errors import ConfigError, ExposerError
+from exposer.gateway import folder as place
+from exposer.gateway import host, proof, site
+from exposer.gateway.folder import revoke, sync_live
+from exposer.gateway.host import find_nginx
+from exposer.gateway.policy import Policy, Upstream
+from exposer.procs import Entry, ProcessId
+from exposer.state.model import GATEWAY, Look, Record, Tell
+
+__all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
+
+DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
+TURNOVER = 10.0  # until a new generation must answer
+
+
+class Runner(Protocol):
+    """How nginx is run: as processes of this machine (`host.HostNginx`), or in a container."""
+
+    engine: str
+
+    def worker(self) -> host.Worker | None: ...
+
+    def check(self, folder: Path) -> str: ...
+
+    def spawn(self, folder: Path, record: Callable[[ProcessId], None]) -> ProcessId: ...
+
+    def reread(self, process: ProcessId) -> None: ...
+
+    def stop(self, process: ProcessId) -> bool: ...
+
+    def workers(self, process: ProcessId) -> list[ProcessId]: ...
+
+
+class NginxProcess:
+    """nginx on 127.0.0.1, for one policy. `digest` names policy and templates, `shape` what only a restart changes.
+
+    `passing` tells which keys the ring lets in at this moment: it is asked last when keys are made valid.
+    """
+
+    role = GATEWAY
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        policy: Policy,
+        *,
+        binary: str = "",
+        port: int = 0,
+        templates: str = "",
+        workers: int = 0,
+        passing: Callable[[], Collection[str]] | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.policy = policy
+        self._port = port
+        self._templates = templates
+        self._passing = passing
+        self._runner: Runner = runner or host.HostNginx(binary)
+        self._worker = self._runner.worker()
+        self._paths = site.Paths(ca=host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
+        self.digest = site.digest(self._render(""))
+        self.shape = sha256(repr((self._runner.engine, str(self.folder), binary, port)).encode()).hexdigest()
+
+    def start(self, record: Record, tell: Tell) -> Entry:
+        place.prepare(self.folder, self._worker.gid if self._worker else None)
+        place.sweep(self.folder)
+        listen = f"127.0.0.1:{self._choose_port()}"
+        mark = os.urandom(16).hex()
+        texts = self._render(listen, mark)
+        self._rehearse(texts, record)
+        place.close(self.folder)
+        place.write(self.folder, {**texts, "nginx.pid": ""})
+        (self.folder / "access.log").touch(0o600)  # nginx itself would let others read these two
+        process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen)))
+        try:
+            self._await_generation(process, listen, mark)
+            self._insist_on_refusal(listen)
+            place.fill(self.folder, self.policy.live, passing=self._passing)
+        except BaseException:
+            self.stop(self._entry(process, listen))
+            raise
+        tell(f"the gateway listens on {listen} and refuses calls without a key")
+        return self._entry(process, listen)
+
+    def look(self, entry: Entry) -> Look:
+        detail = {"listen": entry.detail.get("listen", ""), "engine": self._runner.engine}
+        if entry.process is None or not entry.process.alive():
+            return Look(alive=False, healthy=False, error="the gateway's nginx has ended", detail=detail)
+        status = proof.look(f"http://{detail['listen']}", self.policy.probe)
+        if status in proof.REFUSED:
+            return Look(alive=True, healthy=True, detail=detail)
+        problem = f"answers {status} instead of refusing" if status else "does not answer"
+        return Look(alive=True, healthy=False, error=f"a call without a key: the gateway {problem}", detail=detail)
+
+    def stop(self, entry: Entry) -> None:
+        place.close(self.folder)
+        if entry.process is not None:
+            self._runner.stop(entry.process)
+        (self.folder / "nginx.pid").unlink(missing_ok=True)
+
+    def adopt(self, entries: list[Entry]) -> Entry | None:
+        """Only with this digest in the ledger *and* in the folder: after a crash during a reload they differ."""
+        here = place.read(self.folder, ["digest"]).get("digest")
+        for entry in reversed(entries):
+            alive = entry.process is not None and entry.process.alive()
+            if alive and not entry.detail.get("rehearsal") and entry.digest == self.digest == here:
+                place.fill(self.folder, self.policy.live & place.valid(self.folder), passing=self._passing)
+                return entry
+        return None
+
+    def reload(self, entry: Entry, record: Record, tell: Tell) -> Entry:
+        process, listen = entry.process, str(entry.detail["listen"])
+        if process is None or not process.alive():
+            raise ExposerError("the gateway's nginx has ended")
+        mark = os.urandom(16).hex()
+        texts = self._render(listen, mark)
+        self._rehearse(texts, record)
+        before = place.read(self.folder, set(texts) | place.logins(self.folder))
+        drained = place.drain(self.folder)
+        place.sync_live(self.folder, self.policy.live)  # what ends with this reload ends now
+        procs.wait_until(lambda: False, DRAIN)
+        old = self._runner.workers(process)
+        try:
+            place.write(self.folder, texts)
+            self._runner.reread(process)
+            self._await_generation(process, listen, mark, old)
+            self._insist_on_refusal(listen)
+        except BaseException:
+            self._roll_back(entry, before, drained)
+            raise
+        for name in place.logins(self.folder) - set(texts):
+            (self.folder / name).unlink()
+        place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
+        if not procs.wait_until(lambda: not any(worker.alive() for worker in old), 1.0):
+            tell("streams that began before may go on for 10 seconds")
+        return self._entry(process, listen)
+
+    def _render(self, listen: str, mark: str = "") -> dict[str, str]:
+        user = (self._worker.user, self._worker.group) if self._worker else None
+        texts = site.render(self.policy, listen, self._paths, user, self._templates, mark)
+        return {**texts, "digest": self.digest, "listen": listen} if mark else texts
+
+    def _rehearse(self, texts: dict[str, str], record: Record) -> None:
+        """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
+
+        The rehearsal has no backend and no valid key: whatever it does not refuse is a hole, as in an own template
+        that leaves out a check.
+        """
+        aside = replace(self.policy, upstream=Upstream("http", "unix:no-backend.sock", ""))
+        user = (self._worker.user, self._worker.group) if self._worker else None
+        paths = replace(self._paths, workers=1)
+        with place.stage(self.folder, texts) as stage:
+            if message := self._runner.check(stage):
+                raise ConfigError(f"nginx refuses the gateway's files: {self._masked(message)}", self._hint())
+            place.write(stage, site.render(aside, "unix:rehearsal.sock", paths, user, self._templates))
+            process = self._runner.spawn(stage, lambda found: record(self._entry(found, "", rehearsal=True)))
+            try:
+                base = f"unix:{stage}/rehearsal.sock"
+                procs.wait_until((stage / "rehearsal.sock").exists, TURNOVER)
+                if problem := proof.hole(base, self.policy):
+                    raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
+            finally:
+                self._runner.stop(process)
+
+    def _await_generation(self, process: ProcessId, listen: str, mark: str, old: Collection[ProcessId] = ()) -> None:
+        """Until the new workers answer and the old ones take no more."""
+
+        def answers() -> bool:
+            return proof.generation(f"http://{listen}", self.policy.probe) == mark
+
+        def settled() -> bool:
+            procs.reap()
+            return not process.alive() or (answers() and all(host.retired(worker) for worker in old))
+
+        if not procs.wait_until(settled, TURNOVER, every=0.02) or not answers():
+            words = self._masked(host.last_words(self.folder))
+            raise ExposerError(f"nginx does not answer on {listen}: {words}", "see: exposer logs gateway")
+
+    def _insist_on_refusal(self, listen: str) -> None:
+        if not proof.refuses(f"http://{listen}", self.policy.probe):
+            raise ConfigError("the gateway does not refuse a call without a key", self._hint())
+
+    def _roll_back(self, entry: Entry, before: dict[str, str], drained: Collection[str]) -> None:
+        """The files of before, and the keys that were valid and still are. When even that fails, everything ends."""
+        assert entry.process is not None  # noqa: S101
+        try:
+            place.write(self.folder, before)
+            self._runner.reread(entry.process)
+            base = f"http://{entry.detail['listen']}"
+            if not procs.wait_until(lambda: proof.refuses(base, self.policy.probe), TURNOVER):
+                raise ExposerError("the gateway does not answer")
+            place.fill(self.folder, drained, drained, self._passing)
+        except (ExposerError, OSError):
+            self.stop(entry)
+
+    def _choose_port(self) -> int:
+        """The one that was asked for; else the last one, so that a tunnel still finds us; else any."""
+        if self._port:
+            return host.free_port(self._port)
+        last = place.read(self.folder, ["listen"]).get("listen", "").rpartition(":")[2]
+        try:
+            return host.free_port(int(last) if last.isdigit() else 0)
+        except ExposerError:
+            return host.free_port()
+
+    def _entry(self, process: ProcessId, listen: str, *, rehearsal: bool = False) -> Entry:
+        detail = {"listen": listen, "engine": self._runner.engine, "shape": self.shape, "site": self.digest}
+        if rehearsal:
+            return Entry(self.role, process, detail={"rehearsal": True, "engine": self._runner.engine})
+        return Entry(self.role, process, digest=self.digest, detail=detail)
+
+    def _masked(self, message: str) -> str:
+        """nginx may quote what it stumbles over."""
+        secret = self.policy.upstream_auth[1].reveal() if self.policy.upstream_auth else ""
+        return message.replace(secret, "…") if secret else message
+
+    def _hint(self) -> str:
+        return f"look at your own templates in {self._templates}" if self._templates else "please report this"
