@@ -172,6 +172,7 @@ class House:
 
     def _make_gateway(self, upstream: str, documented: Documented, now: float) -> Part:
         config = self.config
+        folder = Path(self.places.runtime, "gateway")
         probe, probe_answer = self.probe()
         policy = compile(
             ring=self.ring(),
@@ -179,7 +180,8 @@ class House:
             hidden=documented.hidden,
             auth=config.auth,
             limits=config.limits,
-            upstream=upstream,
+            # Workers may not pass through the folders above, so what lies in the gateway's folder is named from there.
+            upstream=upstream.replace(f"unix:{folder}/", "unix:"),
             upstream_host=urlsplit(upstream).netloc if upstream.startswith("http") else f"127.0.0.1:{config.backend.port}",
             now=now,
             probe=probe,
@@ -187,7 +189,7 @@ class House:
             upstream_auth=upstream_secret(config),
         )
         return NginxProcess(
-            Path(self.places.runtime, "gateway"),
+            folder,
             policy,
             binary=config.gateway.binary,
             port=config.gateway.port,

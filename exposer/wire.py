@@ -1,11 +1,14 @@
 """One plain HTTP request, over TCP, TLS or a unix socket, with a limit on time and size; no redirects, no proxies."""
 
 import http.client
+import io
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from exposer.errors import ExposerError
@@ -42,7 +45,30 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(path)
 
 
-class _short:  # noqa: N801
+class _Timed(io.RawIOBase):
+    """What a socket receives, until the deadline of the whole exchange: a single slow byte does not extend it."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _short:
     """A way to a socket whose path is too long for the kernel (108 bytes): through its folder's descriptor."""
 
     def __init__(self, path: str) -> None:
@@ -84,22 +110,26 @@ def request(
     `timeout` bounds the whole exchange, `limit` the body in bytes. Raises NoAnswerError.
     """
     deadline = time.monotonic() + timeout
-    connection = _connection(base, timeout, context)
+    try:
+        connection = _connection(base, timeout, context)
+    except ValueError:
+        raise NoAnswerError(f"{base}: this is not an address", "resolve") from None
+    connection.response_class = partial(_response, deadline=deadline)  # type: ignore[assignment]
     try:
         try:
             connection.connect()
         except socket.gaierror as error:
             raise NoAnswerError(f"{base}: the name does not resolve", "resolve") from error
-        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no resolver could be asked for
+        except (OSError, ValueError) as error:  # ValueError: a name that no resolver could be asked for
             raise NoAnswerError(f"{base}: {error}", "connect") from error
         try:
             connection.request(method, path, body=body, headers={"User-Agent": "exposer", **(headers or {})})
             with connection.getresponse() as response:  # an unread answer would keep the socket open
-                data = _read(response, connection, limit, deadline, base)
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswerError(f"{base}: {error or type(error).__name__}", "answer") from error
-        except ValueError:  # http.client quotes the header it cannot send, and that may be a secret
+                data = _read(response, limit, base)
+        except (ValueError, http.client.InvalidURL):  # http.client quotes what it cannot send, and it may be a secret
             raise NoAnswerError(f"{base}: the path or a header cannot be sent", "answer") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswerError(f"{base}: {(str(error) or type(error).__name__)[:200]}", "answer") from error
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, data)
     finally:
         connection.close()
@@ -109,27 +139,27 @@ def _connection(base: str, timeout: float, context: ssl.SSLContext | None) -> ht
     if base.startswith("unix:"):
         return _UnixConnection(base.removeprefix("unix:"), timeout)
     parts = urlsplit(base)
-    host = parts.hostname or ""
+    host = parts.hostname
+    if not host or parts.scheme not in ("http", "https"):
+        raise ValueError(base)
     if parts.scheme == "https":
         return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
     return http.client.HTTPConnection(host, parts.port, timeout=timeout)
 
 
-def _read(
-    response: http.client.HTTPResponse,
-    connection: http.client.HTTPConnection,
-    limit: int,
-    deadline: float,
-    base: str,
-) -> bytes:
+def _response(sock: socket.socket, *args: Any, deadline: float, **more: Any) -> http.client.HTTPResponse:
+    response = http.client.HTTPResponse(sock, *args, **more)
+    response.fp.close()
+    response.fp = io.BufferedReader(_Timed(sock, deadline))
+    return response
+
+
+def _read(response: http.client.HTTPResponse, limit: int, base: str) -> bytes:
     data = b""
     while chunk := response.read1(65536):
         data += chunk
         if len(data) > limit:
             raise NoAnswerError(f"{base}: the answer is larger than {limit:,} bytes", "size")
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise NoAnswerError(f"{base}: the answer took too long", "answer")
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
+    if response.length:  # read1 takes an early end for the end
+        raise NoAnswerError(f"{base}: the answer was cut short", "answer")
     return data

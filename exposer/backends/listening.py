@@ -15,7 +15,7 @@ def beyond_loopback(leader: int, port: int) -> list[str]:
     sockets = listeners(_lines("/proc/net/tcp") + _lines("/proc/net/tcp6"), port)
     outside = {inode: address for inode, address in sockets.items() if not _is_loopback(address)}
     mine = _inodes(leader) if outside else set()
-    return sorted({f"{outside[inode]}:{port}" for inode in outside.keys() & mine})
+    return sorted({_with_port(outside[inode], port) for inode in outside.keys() & mine})
 
 
 def listeners(lines: Iterable[str], port: int) -> dict[str, str]:
@@ -35,6 +35,10 @@ def decode(text: str) -> str:
     words = re.findall(".{8}", text)
     raw = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
     return str(ipaddress.ip_address(raw))
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _is_loopback(address: str) -> bool:

@@ -4,18 +4,23 @@ import errno
 import hashlib
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from exposer import files
+from exposer import files, procs
 from exposer.errors import ExposerError, MissingError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.networks import Network
 
 NAME, ROLE, HOME = "io.exposer.name", "io.exposer.role", "io.exposer.home"
 TIMEOUT = 30
+HELD = 3.0
+USUAL = "/var/run/docker.sock"
 
 
 def connect() -> "DockerClient":
@@ -23,10 +28,25 @@ def connect() -> "DockerClient":
     import docker
     from requests.exceptions import RequestException
 
+    host = os.environ.get("DOCKER_HOST", "")
     try:
+        _knock(host)
         return docker.from_env(version="auto", timeout=TIMEOUT)
     except (docker.errors.DockerException, RequestException, OSError, ValueError) as error:
-        raise why_not(error, os.environ.get("DOCKER_HOST", "")) from error
+        raise why_not(error, host) from error
+
+
+def _knock(host: str) -> None:
+    """Raises the plain OSError of a unix socket that does not let us in; the library would lose its own socket.
+
+    Without DOCKER_HOST a missing socket says nothing yet: the docker command's context may lead elsewhere.
+    """
+    path = host.removeprefix("unix://") if host else USUAL
+    if (host and not host.startswith("unix://")) or (not host and not os.path.exists(path)):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(TIMEOUT)
+        probe.connect(path)
 
 
 @contextmanager
@@ -121,7 +141,7 @@ def remove_all(name: str, roles: Sequence[str] = (), patience: int = 0) -> list[
 
 def remove_labelled(client: "DockerClient", name: str, roles: Sequence[str] = (), patience: int = 0) -> list[str]:
     """The same, with a client that is at hand. What shares another container's network goes first."""
-    from docker.errors import APIError, NotFound
+    from docker.errors import APIError
 
     removed = []
     containers = [
@@ -133,15 +153,43 @@ def remove_labelled(client: "DockerClient", name: str, roles: Sequence[str] = ()
         if patience and container.status == "running" and not _borrows_network(container.attrs):
             with suppress(APIError):
                 container.stop(timeout=patience)
-        with suppress(NotFound):
-            container.remove(force=True, v=True)
-            removed.append(str(container.name))
+        remove_container(container)
+        removed.append(str(container.name))
     for network in client.networks.list(filters=filters(name)):
         if not roles or (network.attrs.get("Labels") or {}).get(ROLE) in roles:
-            with suppress(NotFound):
-                network.remove()
-                removed.append(str(network.name))
+            remove_network(network)
+            removed.append(str(network.name))
     return removed
+
+
+def remove_container(container: "Container") -> None:
+    """Ends and removes a container with its anonymous volumes; it may be gone, or going, already."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if "already in progress" not in reason(error):
+            raise
+
+
+def remove_network(network: "Network") -> None:
+    """Removes a network; a container that is just going may still hold it for a moment."""
+    from docker.errors import APIError, NotFound
+
+    def gone() -> bool:
+        try:
+            network.remove()
+        except NotFound:
+            return True
+        except APIError:
+            return False
+        return True
+
+    if not procs.wait_until(gone, HELD, every=0.2):
+        network.remove()
 
 
 def _borrows_network(attrs: dict[str, dict[str, str]]) -> bool:

@@ -56,7 +56,7 @@ def run(
         record(entry)
         return entry
     except BaseException:
-        remove(container)
+        engine.remove_container(container)
         raise
 
 
@@ -81,14 +81,6 @@ def _logs() -> "LogConfig":
     from docker.types import LogConfig
 
     return LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
-
-
-def remove(container: "Container") -> None:
-    """Ends and removes a container with its anonymous volumes; never raises for one that is gone."""
-    from docker.errors import NotFound
-
-    with contextlib.suppress(NotFound):
-        container.remove(force=True, v=True)
 
 
 def find(client: "DockerClient", reference: str) -> "Container | None":

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isqrt
 from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
@@ -17,7 +17,6 @@ from exposer.gateway.headers import HIDDEN, REMOVED
 from exposer.gateway.policy import Passer, Policy, Route
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
-CHUNK = 16  # so many operations are tried as one pattern first
 
 # Refusals that the gateway itself makes. Those in EARLY can happen before a request has a path.
 TITLES = {
@@ -198,12 +197,13 @@ def _entries(routes: list[Route]) -> Iterator[tuple[str, str]]:
 
 
 def _chunks(routes: list[Route]) -> Iterator[list[Route]]:
-    """Neighbours, as many as go into one token of the config."""
+    """Neighbours that are tried as one pattern first; as many as there are chunks, so that both tries are short."""
+    most = max(4, isqrt(len(routes)))
     chunk: list[Route] = []
     size = 0
     for route in routes:
         more = raw.size(route.pattern.body)
-        if chunk and (len(chunk) == CHUNK or size + more > 2 * raw.TOKEN_LIMIT):
+        if chunk and (len(chunk) == most or size + more > 2 * raw.TOKEN_LIMIT):
             yield chunk
             chunk, size = [], 0
         chunk.append(route)

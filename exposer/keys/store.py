@@ -85,8 +85,8 @@ class RingStore:
     def _broken(self, what: str) -> RingBrokenError:
         return RingBrokenError(
             f"the key ring {self.path} {what}; nothing passes",
-            f"start afresh with new keys (rm {self.path}, then exposer up), or put the last good one back "
-            f"(mv {self.backup} {self.path}): then what was revoked last may pass again, so look at exposer keys list",
+            f"start afresh with new keys (rm {self.path} {self.key_path}, then exposer up), or put the last good one "
+            f"back (mv {self.backup} {self.path}): a key that was revoked last may pass again then, see exposer keys list",
         )
 
 

@@ -5,6 +5,7 @@ Run as `exposer panic`, `exposer-panic` or `python -m exposer.panic`.
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -38,7 +39,7 @@ def _name_in(path: str) -> str:
                     return name if name.replace("-", "").isalnum() and name == name.lower() else ""
                 if line.lstrip().startswith("["):
                     break
-    except OSError:
+    except (OSError, ValueError):
         pass
     return ""
 
@@ -51,9 +52,29 @@ def main(argv: list[str] | None = None) -> int:
         print(HELP, end="")
         return 0
     if options.error:
-        print(f"error: {options.error}\n  see: exposer panic --help", file=sys.stderr)
+        _complain(options, "usage", options.error, "see: exposer panic --help")
         return 2
+    before = {number: _ignore(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        return _panic(options, begun)
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _ignore(number: int) -> "Any":
+    """A closed terminal or an impatient Ctrl-C must not stop this halfway. None when it cannot be helped."""
+    try:
+        return signal.signal(number, signal.SIG_IGN)
+    except ValueError:
+        return None
+
+
+def _panic(options: Options, begun: float) -> int:
     cuts = [Cut(name, options, begun) for name in names(options)]
+    if "--name" in options.values:
+        _doubt(cuts[0])
     for step in (Cut.lock, Cut.cut):
         for cut in cuts:
             _whatever_happens(cut, step)
@@ -71,6 +92,13 @@ def main(argv: list[str] | None = None) -> int:
     return _say(cuts, reports, took, options)
 
 
+def _doubt(cut: Cut) -> None:
+    """A mistyped name would leave the exposure that was meant online."""
+    known = list(files.exposures())
+    if cut.name not in known:
+        cut.trouble.append(f"there is no exposure called {cut.name} here; there are: {', '.join(known) or 'none'}")
+
+
 def _whatever_happens(cut: Cut, step: "Any") -> None:
     """No surprise in one step may keep the next from being done."""
     try:
@@ -85,14 +113,30 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
     if "--json" in options.flags:
         said = {"schema": 1, "cut_ms": round(took, 1), "exposures": [cut.as_dict() for cut in cuts]}
         print(json.dumps(said))
-    elif not {"-q", "--quiet"} & options.flags:
+        if still_open or trouble:
+            _complain(options, "unverified" if still_open else "failed", "; ".join(still_open + trouble))
+        return 8 if still_open else 1 if trouble else 0
+    if not {"-q", "--quiet"} & options.flags:
         if not cuts:
             print("there is no exposure to take offline")
         for cut, report in zip(cuts, reports, strict=True):
-            print(f"{cut.name}: offline after {took:.0f} ms, locked until `exposer unlock`")
+            print(f"{cut.name}: {_in_short(cut, took)}")
             print(f"  report: {report or 'could not be written'}")
     for line in trouble:
         print(f"warning: {line}", file=sys.stderr)
     for line in still_open:
         print(f"error: {line}", file=sys.stderr)
     return 8 if still_open else 1 if trouble else 0
+
+
+def _in_short(cut: Cut, took: float) -> str:
+    held = "locked until `exposer unlock`" if cut.locked else "NOT locked"
+    return f"NOT offline, {held}" if cut.open else f"offline after {took:.0f} ms, {held}"
+
+
+def _complain(options: Options, code: str, message: str, hint: str = "") -> None:
+    if "--json" in options.flags:
+        error = {"code": code, "message": message, "hint": hint}
+        print(json.dumps({"schema": 1, "error": error}), file=sys.stderr)
+    else:
+        print(f"error: {message}\n  {hint}", file=sys.stderr)

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 SOCKET = "/var/run/docker.sock"
 SECONDS = 3.0
+# What the engine says when there is nothing to do any more.
+DONE = ("no such container", "not running", "already paused")
 
 
 class EngineError(Exception):
-    """The engine did not do it, or did not answer in time."""
+    """The engine did not do it, or did not answer in time. `absent`: there is none for us, so nothing of ours in it."""
+
+    absent = False
 
 
 class _Connection(http.client.HTTPConnection):
@@ -54,7 +58,7 @@ class Engine:
         try:
             self._ask("POST", f"/containers/{quote(container)}/{verb}")
         except EngineError as error:
-            if "no such container" in str(error).lower() or "not running" in str(error).lower():
+            if any(text in str(error).lower() for text in DONE):
                 return False
             raise
         return True
@@ -74,7 +78,9 @@ class Engine:
             response = connection.getresponse()
             text = response.read(4 * 1024 * 1024).decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
-            raise EngineError(str(error) or type(error).__name__) from error
+            wrong = EngineError(str(error) or type(error).__name__)
+            wrong.absent = isinstance(error, PermissionError | ConnectionRefusedError | FileNotFoundError)
+            raise wrong from error
         finally:
             connection.close()
         if response.status >= 400:

@@ -33,6 +33,8 @@ class Options:
             name, has_value, value = word.partition("=")
             if name in TAKES_VALUE:
                 self.values[name] = value if has_value else next(words, "")
+            elif word.startswith("-f") and len(word) > 2:
+                self.values["-f"] = word[2:]
             elif word in FLAGS:
                 self.flags.add(word)
             elif word in ("-h", "--help"):
@@ -41,6 +43,9 @@ class Options:
                 self.error = f"no such option: {word}"
         if self.backend not in ("", "stop", "pause", "keep"):
             self.error = f"--backend is stop, pause or keep, not {self.backend!r}"
+        name = self.values.get("--name", "one")
+        if not name or "/" in name or name.startswith("."):
+            self.error = f"--name takes the name of an exposure, not {name!r}"
         if "--drill" in self.flags:
             self.error = "--drill is not available in this version"
 

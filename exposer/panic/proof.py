@@ -33,8 +33,15 @@ def _accepts(listen: str) -> bool:
 
     host, _, port = listen.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=0.5):
+        if listen.startswith("unix:"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(0.5)
+                sock.connect(listen.removeprefix("unix:"))
+                return True
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=0.5):
             return True
+    except TimeoutError:
+        return host.startswith("127.")  # a full queue: somebody listens there, and takes nobody just now
     except (OSError, ValueError):
         return False
 

@@ -15,12 +15,14 @@ def write(cut: Cut) -> str:
     path = os.path.join(folder, f"{stamp}-{os.getpid()}.md")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        files.swap(path, _markdown(cut, stamp).encode())
+        files.swap(path, _markdown(cut, stamp).encode(errors="backslashreplace"))
         files.swap(path.removesuffix(".md") + ".json", json.dumps(cut.as_dict(), indent=1).encode())
-        files.sync_dir(cut.places.state)
     except OSError as error:
         cut.trouble.append(f"the report could not be written: {error.strerror}")
         return ""
+    finally:  # the lock must outlast a power cut, with or without a report
+        for place in (cut.places.state, os.path.dirname(cut.places.state)):
+            files.sync_dir(place)
     return path
 
 

@@ -107,9 +107,9 @@ def test_a_program_that_never_gets_healthy_is_ended(stage: Stage, command: dict[
 
 
 def test_a_port_that_somebody_has_is_refused_before_anything_starts(stage: Stage, command: dict[str, object]) -> None:
-    with socket.create_server(("127.0.0.1", int(str(command["port"])))):
-        with pytest.raises(ExposerError, match="in use already"):
-            stage.start(**command)
+    taken = ("127.0.0.1", int(str(command["port"])))
+    with socket.create_server(taken), pytest.raises(ExposerError, match="in use already"):
+        stage.start(**command)
     assert stage.ledger == []
 
 

@@ -42,9 +42,7 @@ def get(url: str, key: str = "", method: str = "GET", headers: dict[str, str] | 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=15) as response:
-            return Answer(
-                response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
-            )
+            return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())

@@ -1,0 +1,137 @@
+"""The exposure behind real ssh, and behind stand-ins for cloudflared and ngrok."""
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import fake_cloudflared, fake_ngrok, sshd
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, get, sample_config
+
+pytestmark = pytest.mark.nginx
+
+
+def with_tunnel(lines: str) -> str:
+    return sample_config(free_port()).replace('provider = "local"', lines)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
+    if not sshd.AVAILABLE:
+        pytest.skip("there is no OpenSSH server")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with sshd.Sshd(folder) as running:
+        yield running
+
+
+@pytest.mark.ssh
+def test_real_requests_come_through_a_real_ssh_tunnel(
+    server: sshd.Sshd, make_exposure: Callable[..., Exposure]
+) -> None:
+    lines = f"""provider = "ssh"
+host = "127.0.0.1"
+port = {server.port}
+user = "{server.user}"
+identity = "{server.identity}"
+known_hosts = "{server.known_hosts}"
+remote_port = {server.remote_port}
+url = "http://127.0.0.1:{server.remote_port}"
+"""
+    exposure = make_exposure(with_tunnel(lines))
+    exposure.up()
+    assert exposure.url == f"http://127.0.0.1:{server.remote_port}"
+    assert exposure.get("/api/notes").status == 200
+    assert exposure.get("/api/notes", key="").status == 401
+    before = exposure.pid("tunnel")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: exposure.pid("tunnel") != before, within=20)
+    eventually(lambda: exposure.get("/api/notes").status == 200, within=20)
+    exposure.wait_for("online")
+    assert exposure.status()["tunnel"]["restarts"] == 1
+    exposure.run("down")
+    assert get(exposure.url).status == 0
+
+
+def test_a_quick_tunnels_new_address_is_published_at_once(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_cloudflared.install(tmp_path, hostname="one-two-three-four.trycloudflare.com")
+    exposure = make_exposure(with_tunnel(f'provider = "cloudflared"\nbinary = "{binary}"'))
+    exposure.up()
+    assert exposure.url == "https://one-two-three-four.trycloudflare.com"
+    public = fake_cloudflared.public(binary)
+    assert get(f"{public}/api/notes", exposure.key).status == 200
+    assert get(f"{public}/api/notes").status == 401
+    document = exposure.state / exposure.name / "schema" / "openapi.json"
+    fake_cloudflared.turn(binary, hostname="five-six-seven-eight.trycloudflare.com")
+    os.kill(exposure.pid("tunnel"), signal.SIGKILL)
+    eventually(lambda: "five-six" in str(exposure.status()["public_url"]), within=20)
+    eventually(lambda: "five-six" in json.loads(document.read_text())["servers"][0]["url"], within=1)
+    assert "address is now https://five-six" in exposure.run("logs", "supervisor").stdout
+    pid = exposure.pid("tunnel")
+    exposure.run("panic")
+    assert not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_an_ngrok_tunnel_comes_up_comes_back_and_goes(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
+    binary = fake_ngrok.install(tmp_path)
+    exposure = make_exposure(with_tunnel(f'provider = "ngrok"\nbinary = "{binary}"\ntoken = "env:NG_TOKEN"'))
+    exposure.env["NG_TOKEN"] = "2abcTOKENtokenTOKEN_3abcdefgh"
+    exposure.up()
+    assert exposure.url.startswith("https://")
+    public = fake_ngrok.public(binary)
+    assert get(f"{public}/api/notes", exposure.key, headers={"User-Agent": "exposer-test"}).status == 200
+    before = exposure.pid("tunnel")
+    os.killpg(before, signal.SIGKILL)
+    eventually(lambda: exposure.pid("tunnel") != before, within=30)
+    exposure.wait_for("online", within=30)
+    exposure.run("down")
+    eventually(lambda: get(public).status == 0, within=10)
+
+
+def test_ten_megabytes_come_through_unchanged(make_exposure: Callable[..., Exposure]) -> None:
+    """Through the gateway of engine `process`; the container's way is in test_docker."""
+    exposure = make_exposure(
+        sample_config(free_port()).replace("[limits]", '[schema]\ninclude = ["GET /big"]\n[limits]')
+    )
+    exposure.folder.joinpath("big.py").write_text(BIG)
+    text = exposure.file.read_text().replace(str(Path("scripts") / "sample_backend.py"), "x")
+    exposure.file.write_text("\n".join(_big_backend(line, exposure.folder) for line in text.splitlines()))
+    exposure.up()
+    expected = hashlib.sha256(bytes(range(256)) * 40960).hexdigest()
+    assert hashlib.sha256(exposure.get("/big").body).hexdigest() == expected
+
+
+def _big_backend(line: str, folder: Path) -> str:
+    import sys
+
+    if line.startswith("command"):
+        return f'command = ["{sys.executable}", "{folder / "big.py"}"]'
+    return "" if line.startswith("openapi") else line
+
+
+BIG = """
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = bytes(range(256)) * 40960 if self.path == "/big" else b"well"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
