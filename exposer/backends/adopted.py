@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exposer.backends import health
-from exposer.backends.linked import OURS, Linked
+from exposer.backends.linked import Linked
 from exposer.engine import client as engine
 from exposer.engine import container as containers
 from exposer.errors import MissingError
@@ -24,7 +24,7 @@ class AdoptedBackend(Linked):
         """Links to the running container and waits until it is healthy; after an error the link is gone."""
         hidden = health.secrets_of(self._config, self._at.resolve, {})
         with engine.open_engine() as client:
-            engine.remove_labelled(client, self._at.name, OURS)
+            self._clear(client)
             container = running(client, self._config.container)
             for address in published(container.attrs):
                 tell(f"warning: {self._config.container} is also reachable past the gateway, at {address}")
@@ -35,7 +35,7 @@ class AdoptedBackend(Linked):
                 record(entry)
                 return self._finish(client, entry, record, tell, hidden)
             except BaseException:
-                engine.remove_labelled(client, self._at.name, OURS)
+                self._clear(client)
                 raise
 
 

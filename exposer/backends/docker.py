@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exposer.backends import gate, health, setting
-from exposer.backends.linked import NETWORK, OURS, STOP_PATIENCE, Linked
+from exposer.backends.linked import NETWORK, STOP_PATIENCE, Linked
 from exposer.engine import client as engine
 from exposer.engine import container as containers
 from exposer.engine import image as images
@@ -31,7 +31,7 @@ class DockerBackend(Linked):
         clear, secret = setting.environment(self._config, self._at.resolve)
         hidden = health.secrets_of(self._config, self._at.resolve, secret)
         with engine.open_engine() as client:
-            engine.remove_labelled(client, self._at.name, OURS, STOP_PATIENCE)  # left behind by a crash
+            self._clear(client, STOP_PATIENCE)  # left behind by a crash
             image = self._image(client, tell)
             try:
                 gated = gate.arguments(client, image, self._at.name, secret)
@@ -53,7 +53,7 @@ class DockerBackend(Linked):
                 )
                 return self._finish(client, entry, record, tell, hidden)
             except BaseException:
-                engine.remove_labelled(client, self._at.name, OURS)
+                self._clear(client)
                 raise
 
     def _image(self, client: DockerClient, tell: Tell) -> str:

@@ -18,7 +18,7 @@ def complaint(
     """Asks the backend once; "" when it is healthy, else a sentence that says what is wrong. Never raises."""
     base, path = split(upstream, config.health or "/")
     try:
-        headers = {"Host": "localhost"} if upstream.startswith("unix:") else {}
+        headers = {"Host": f"127.0.0.1:{config.port}"} if upstream.startswith("unix:") else {}
         if config.auth is not None:
             headers[config.auth.header] = resolve(config.auth.value).reveal()
         return judge(config, wire.request(base, path, headers=headers, timeout=timeout, limit=BODY_LIMIT).status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exposer.backends import health, link, setting, tail
@@ -64,7 +65,7 @@ class Linked:
     def stop(self, entry: Entry) -> None:
         """Ends and removes what is ours: the link, and the backend with its network when we made them."""
         with engine.open_engine() as client:
-            engine.remove_labelled(client, self._at.name, OURS, STOP_PATIENCE)
+            self._clear(client, STOP_PATIENCE)
 
     def logs(self, entry: Entry, lines: int = 100) -> str:
         """The last lines that the backend printed."""
@@ -107,6 +108,10 @@ class Linked:
         if complaint:
             said = tail.last_lines(containers.log_text(_found(client, entry), LAST_LINES), secrets, LAST_LINES)
             raise TimeoutExceededError(*health.never_healthy(self._config, complaint, said))
+
+    def _clear(self, client: DockerClient, patience: int = 0) -> None:
+        engine.remove_labelled(client, self._at.name, OURS, patience)
+        Path(link.socket_path(self._at.runtime_dir)).unlink(missing_ok=True)
 
     def _complaint(self) -> str:
         return health.complaint(self._config, self.upstream, self._at.resolve)

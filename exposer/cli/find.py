@@ -2,12 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
+from exposer.config.find import locate
 from exposer.errors import ExposerError, NotRunningError
 from exposer.files import NotPrivateError, Places, check_private, read_private
 from exposer.procs import Entry, Ledger
+
+MOST = 256 * 1024
+NAME = re.compile(r"^name[ \t]*=[ \t]*[\"']([a-z0-9][a-z0-9-]{0,30})[\"'][ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 def places(file: str | None) -> Places:
@@ -15,9 +18,7 @@ def places(file: str | None) -> Places:
 
     Only the name is read here: a status must also be had while the rest of the config is being edited.
     """
-    from exposer.config.load import find_config
-
-    path = find_config(file)
+    path = locate(file)
     found = Places(_name(path))
     for folder in (found.state, found.runtime):
         try:
@@ -36,18 +37,26 @@ def not_private(error: NotPrivateError) -> ExposerError:
     return wrong
 
 
-def _name(path: Path) -> str:
-    import tomllib
-
+def _name(path: str) -> str:
     try:
-        name = tomllib.loads(path.read_text(encoding="utf-8")).get("name")
-        if isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
-            return name
+        with open(path, encoding="utf-8") as file:
+            if name := name_at_a_glance(file.read(MOST)):
+                return name
     except (OSError, ValueError):
         pass
+    from pathlib import Path
+
     from exposer.config.load import load
 
-    return load(path).name
+    return load(Path(path)).name
+
+
+def name_at_a_glance(text: str) -> str:
+    """The name when it stands plainly above the first table, else "". Needs no sound file, and no parser."""
+    top = re.split(r"^[ \t]*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
+    found = NAME.findall(top)
+    plain = len(found) == 1 and not any(quotes in top for quotes in ('"""', "'''"))
+    return str(found[0]) if plain else ""
 
 
 def supervisor(found: Places) -> Entry | None:

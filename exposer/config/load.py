@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from exposer.config import leaks, model, rules
+from exposer.config.find import FILE, MAKE_ONE, here, locate
 from exposer.config.leaks import shown
 from exposer.config.lines import Lines
 from exposer.config.model import Config
@@ -16,9 +17,7 @@ from exposer.config.tables import KINDS, PROVIDERS, TOP, Table, tables
 from exposer.config.values import Place, WrongError, guess
 from exposer.errors import ConfigError
 
-FILE = "exposer.toml"
 LARGEST = 256 * 1024
-MAKE_ONE = 'run "exposer init" to make one, or name it with -f PATH'
 CHECK_AGAIN = 'mend what is named above, then look again with "exposer config check"'
 
 SECTIONS: Mapping[str, Any] = {
@@ -37,24 +36,12 @@ SECTIONS: Mapping[str, Any] = {
 
 def find_config(explicit: str | None = None) -> Path:
     """The file named with -f, else by $EXPOSER_FILE, else the nearest exposer.toml going up from here."""
-    for named, by in ((explicit, "-f"), (os.environ.get("EXPOSER_FILE"), "$EXPOSER_FILE")):
-        if named:
-            path = Path(os.path.normpath(_here() / named))
-            if not _is_file(path):
-                raise ConfigError(f"{named} (from {by}): there is no such file", MAKE_ONE)
-            return path
-    here = _here()
-    for folder in (here, *here.parents):
-        path = folder / FILE
-        if _is_file(path):
-            _refuse_strangers(path)
-            return path
-    raise ConfigError(f"there is no {FILE} in {here} or a folder above it", MAKE_ONE)
+    return Path(locate(explicit))
 
 
 def load(path: Path) -> Config:
     """Reads a config file. Raises ConfigError with every problem in it."""
-    path = Path(os.path.normpath(_here() / path))
+    path = Path(os.path.normpath(Path(here()) / path))
     return parse(_read(path), path)
 
 
@@ -211,31 +198,3 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _error(path.name, [f"{path.name}:{line}: is not UTF-8 text"]) from None
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except OSError:
-        raise ConfigError("the current folder is gone", "change to a folder that exists") from None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _refuse_strangers(path: Path) -> None:
-    """A config names programs to run: one that was only come across must not be somebody else's."""
-    try:
-        info = path.stat()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be looked at: {error.strerror}", MAKE_ONE) from None
-    trusted = {0, os.geteuid()}
-    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
-        trusted.add(int(os.environ["SUDO_UID"]))
-    why = "belongs to another user" if info.st_uid not in trusted else "can be changed by everybody"
-    if info.st_uid not in trusted or info.st_mode & 0o002:
-        raise ConfigError(f"{path} {why}, so it is not used unasked", f"if you trust it, name it: -f {path}")

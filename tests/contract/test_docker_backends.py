@@ -62,6 +62,7 @@ def test_an_image_is_run_until_healthy_and_leaves_nothing_behind(stage: Stage) -
     assert left_over(stage.name) == []
     assert not entry.process.alive()
     assert part.look(entry).alive is False
+    assert list(Path(stage.runtime, "gateway", "up").iterdir()) == []
     part.stop(entry)
 
 

@@ -72,7 +72,8 @@ def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     stage = Stage(tmp_path)
     try:
         _, backend = stage.start(kind="image", image=images.server_image())
-        front = Front(stage, backend.detail["upstream"])
+        inside = f"unix:{stage.runtime}/gateway/"  # the gateway's working folder, wherever it runs
+        front = Front(stage, backend.detail["upstream"].replace(inside, "unix:"))
         yield front
         if front.running:
             part, entry = front.running

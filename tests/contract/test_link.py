@@ -14,6 +14,7 @@ import pytest
 
 from exposer import wire
 from exposer.engine import client as engine
+from exposer.engine.image import nginx_image
 from exposer.procs import Entry
 from tests.support import images
 from tests.support.backends import Stage, ask, engine_runs, inspect
@@ -114,6 +115,21 @@ def test_one_connection_serves_many_requests(entry: Entry) -> None:
             while not said.endswith(b"}"):
                 said += connection.recv(65536)
             assert said.startswith(b"HTTP/1.1 200")
+
+
+def test_the_image_of_this_machines_nginx_is_made_once(entry: Entry) -> None:
+    told: list[str] = []
+    with engine.open_engine() as client:
+        first = nginx_image(client, "", "", told.append)
+        second = nginx_image(client, "", "", told.append)
+    assert first == second == inspect(entry.detail["link"]["container"])["Image"]
+    assert told == []
+    assert inspect(first)["Config"]["Labels"] == {"io.exposer.image": "nginx"}
+
+
+def test_an_nginx_image_of_ones_own_is_taken_as_it_is(entry: Entry) -> None:
+    with engine.open_engine() as client:
+        assert nginx_image(client, images.server_image(), "", print) == inspect(images.server_image())["Id"]
 
 
 def test_the_link_writes_nothing_about_requests(entry: Entry) -> None:

@@ -1,0 +1,193 @@
+"""A real gateway in front of the echo backend, with keys and operations to try it."""
+
+import base64
+import http.client
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from exposer.config.model import Auth, Limits, Rate
+from exposer.gateway.nginx import NginxProcess
+from exposer.gateway.policy import Policy
+from exposer.gateway.policy import compile as compile_policy
+from exposer.keys import ring as rings
+from exposer.keys.model import KeyState, Ring
+from exposer.openapi.model import Operation
+from exposer.procs import Entry
+from exposer.secret import Secret
+from tests.support.echo import Echo
+
+PROBE, ANSWER = "5" * 40, "it is me"
+
+
+def op(method: str, path: str) -> Operation:
+    return Operation(f"{method} {path}", method, path, path)
+
+
+OPERATIONS = (
+    op("GET", "/v1/items"),
+    op("GET", "/v1/items/{id}"),
+    op("POST", "/v1/items"),
+    op("GET", "/v1/files/{name}.{ext}"),
+    op("GET", "/rest/v{version}/x"),
+    op("GET", "/latest.{ext}"),
+    op("GET", "/图书/目 录"),
+    op("GET", "/odata/items({id})"),
+    op("GET", "/trailing/"),
+    op("DELETE", "/v1/items/{id}"),
+)
+HIDDEN = (op("GET", "/v1/items/export"), op("GET", "/admin"), op("DELETE", "/v1/items"))
+
+
+def make_policy(ring: Ring, upstream: str, **changes: Any) -> Policy:
+    """A policy with a generous rate, so that only tests about rates meet it."""
+    given: dict[str, Any] = {
+        "ring": ring,
+        "operations": OPERATIONS,
+        "hidden": HIDDEN,
+        "auth": Auth(methods=("api-key", "bearer", "basic")),
+        "limits": Limits(rate=Rate(100_000, 1), timeout=10.0),
+        "upstream": upstream,
+        "upstream_host": "app.internal",
+        "now": 1000.0,
+        "probe": PROBE,
+        "probe_answer": ANSWER,
+    }
+    return compile_policy(**(given | changes))
+
+
+def with_decoy(ring: Ring, label: str) -> Ring:
+    return replace(
+        ring,
+        keys=tuple(replace(key, state=KeyState.DECOY) if key.label == label else key for key in ring.keys),
+    )
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+@dataclass
+class Reply:
+    """An answer, with every header."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class Gate:
+    """One gateway: `alice` and `bob` have keys. `close` ends it."""
+
+    def __init__(self, root: Path, **changes: Any) -> None:
+        self.echo = Echo()
+        self.folder = root / "run" / "gateway"
+        self.ring = rings.new_ring()
+        self.keys: dict[str, str] = {}
+        for label in ("alice", "bob"):
+            self.mint(label)
+        self.changes = changes
+        self.entries: list[Entry] = []
+        self.told: list[str] = []
+        self.part = self.make()
+        self.entry: Entry | None = None
+
+    def mint(self, label: str) -> None:
+        self.ring, clear = rings.mint(self.ring, label, 0.0)
+        self.keys[label] = clear.reveal()
+
+    def rotate(self, label: str, grace: float) -> str:
+        """Returns the old key."""
+        old = self.keys[label]
+        self.ring, clear, _ = rings.rotate(self.ring, label, 1000.0, grace=grace)
+        self.keys[label] = clear.reveal()
+        return old
+
+    def key_id(self, label: str) -> str:
+        return self.keys[label].split("_")[1]
+
+    def make(self, *, templates: str = "", workers: int = 2, port: int = 0, **changes: Any) -> NginxProcess:
+        policy = make_policy(self.ring, self.echo.url, **(self.changes | changes))
+        return NginxProcess(self.folder, policy, templates=templates, workers=workers, port=port)
+
+    def start(self) -> "Gate":
+        self.entry = self.part.start(self.entries.append, self.told.append)
+        return self
+
+    def reload(self, **changes: Any) -> None:
+        assert self.entry is not None
+        part = self.make(**changes)
+        self.entry = part.reload(self.entry, self.entries.append, self.told.append)
+        self.part = part
+
+    @property
+    def port(self) -> int:
+        assert self.entry is not None
+        return int(self.entry.detail["listen"].rpartition(":")[2])
+
+    def key(self, label: str = "alice") -> dict[str, str]:
+        return {"X-API-Key": self.keys[label]}
+
+    def call(
+        self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes | None = None
+    ) -> Reply:
+        """One call on a connection of its own; with alice's key unless other headers are given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            return ask(connection, target, self.key() if headers is None else headers, method, body)
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes) -> bytes:
+        """Sends bytes as they are and returns all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    def head(self, target: str, *more: str, method: str = "GET", key: str = "alice") -> bytes:
+        """A request head, spelled out."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", f"X-API-Key: {self.keys[key]}", *more]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def status(self, target: str, *more: str, method: str = "GET") -> int:
+        answer = self.raw(self.head(target, *more, method=method))
+        return int(answer.split(b" ", 2)[1]) if answer else 0
+
+    def calm(self) -> None:
+        """Waits until bad callers have their quota back."""
+        time.sleep(2.3)
+
+    def close(self) -> None:
+        if self.entry is not None:
+            self.part.stop(self.entry)
+        self.echo.close()
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    target: str,
+    headers: Mapping[str, str],
+    method: str = "GET",
+    body: bytes | None = None,
+) -> Reply:
+    """One call on an open connection; the target goes out as it is."""
+    connection.putrequest(method, target, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    if body is not None:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    response = connection.getresponse()
+    return Reply(response.status, response.headers, response.read())
+
+
+def secret_header(value: str) -> tuple[str, Secret]:
+    return "Authorization", Secret(value)
+
+
+def statuses(gate: Gate, targets: Iterable[str]) -> dict[str, int]:
+    return {target: gate.status(target) for target in targets}
