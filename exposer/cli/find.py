@@ -10,7 +10,8 @@ from exposer.files import NotPrivateError, Places, check_private, read_private
 from exposer.procs import Entry, Ledger
 
 MOST = 256 * 1024
-NAME = re.compile(r"^name[ \t]*=[ \t]*[\"']([a-z0-9][a-z0-9-]{0,30})[\"'][ \t]*(?:#.*)?$", re.MULTILINE)
+NAME = "[a-z0-9][a-z0-9-]{0,30}"
+PLAIN = rf"""^name[ \t]*=[ \t]*(["'])({NAME})\1[ \t]*(?:#.*)?$"""
 
 
 def places(file: str | None) -> Places:
@@ -40,8 +41,10 @@ def not_private(error: NotPrivateError) -> ExposerError:
 def _name(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
-            if name := name_at_a_glance(file.read(MOST)):
-                return name
+            text = file.read(MOST)
+        name = name_at_a_glance(text) or _parsed(text).get("name")
+        if isinstance(name, str) and re.fullmatch(NAME, name):
+            return name
     except (OSError, ValueError):
         pass
     from pathlib import Path
@@ -52,11 +55,16 @@ def _name(path: str) -> str:
 
 
 def name_at_a_glance(text: str) -> str:
-    """The name when it stands plainly above the first table, else "". Needs no sound file, and no parser."""
+    """The name when it stands plainly above the first table, else "". No parser is loaded for it."""
     top = re.split(r"^[ \t]*\[", text, maxsplit=1, flags=re.MULTILINE)[0]
-    found = NAME.findall(top)
-    plain = len(found) == 1 and not any(quotes in top for quotes in ('"""', "'''"))
-    return str(found[0]) if plain else ""
+    found = [name for _, name in re.findall(PLAIN, top, re.MULTILINE)]
+    return str(found[0]) if len(found) == 1 and not re.search("\"{3}|'{3}", top) else ""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def supervisor(found: Places) -> Entry | None:

@@ -1,10 +1,8 @@
 """What a person sees: answers on standard output, everything else on standard error, no colour without a terminal."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,15 +10,15 @@ import click
 from exposer.errors import ConfigError, ExposerError
 
 
-@dataclass
 class Settings:
     """The global options, wherever they stood on the command line."""
 
-    file: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    no_color: bool = False
+    def __init__(self) -> None:
+        self.file: str | None = None
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+        self.no_color = False
 
     def merge(self, name: str, value: Any) -> None:
         if value:
@@ -37,6 +35,8 @@ def settings() -> Settings:
 def answer(text: str, data: Mapping[str, Any] | None = None) -> None:
     """The command's answer: text, or with --json one document."""
     if settings().json:
+        import json
+
         print(json.dumps(data if data is not None else {"schema": 1}, ensure_ascii=False))
     elif text:
         print(text)
@@ -60,6 +60,8 @@ def interactive() -> bool:
 def print_error(error: ExposerError, as_json: bool) -> None:
     """The one place where an error is shown."""
     if as_json:
+        import json
+
         said: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
         if isinstance(error, ConfigError) and error.problems:
             said["problems"] = list(error.problems)

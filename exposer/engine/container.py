@@ -35,8 +35,7 @@ def run(
     `tar` is unpacked at its root before the start; `stdin` is all that its program will ever read there.
     When anything fails the container is gone again.
     """
-    kwargs["restart_policy"] = {"Name": "no"}  # we restart, and only while no panic holds the lock
-    kwargs["stdin_open"] = stdin is not None
+    kwargs |= {"stdin_open": stdin is not None, "restart_policy": {"Name": "no"}}  # we restart, never the engine
     container = client.containers.create(
         image,
         name=f"exposer-{name}-{role}-{engine.suffix()}",
@@ -51,9 +50,8 @@ def run(
             container.put_archive("/", tar)
         _start(client, container, stdin)
         container.reload()
-        detail = {**(entry_detail or {}), "started_at": started_at(container)}
-        entry = Entry(role, identity(container), known, digest, detail)
-        record(entry)
+        seen = {**(entry_detail or {}), "started_at": started_at(container)}
+        record(entry := Entry(role, identity(container), known, digest, seen))
         return entry
     except BaseException:
         engine.remove_container(container)

@@ -3,11 +3,13 @@
 import grp
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ CERTIFICATES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+LASTING_PORTS = range(20_000, 32_000)
 PROC = Path("/proc/self")
 LADDER = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))  # SIGTERM lets nginx write out its log
 
@@ -117,8 +120,17 @@ def certificates() -> str:
     return next((place for place in places if place and Path(place).is_file()), "")
 
 
-def free_port(wanted: int = 0) -> int:
-    """A port of 127.0.0.1 that nobody has; `wanted` itself when it is not 0. Raises ExposerError when that is taken."""
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has, and that the kernel does not give to anybody's outgoing connection before
+    nginx has taken it, nor while nginx is started again."""
+    for _ in range(100):
+        with suppress(ExposerError):
+            return check_port(secrets.choice(LASTING_PORTS))
+    return check_port(0)
+
+
+def check_port(wanted: int) -> int:
+    """The port itself when it can be used; for 0 any that can. Raises ExposerError."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

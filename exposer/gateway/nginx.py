@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -207,12 +208,11 @@ class NginxProcess:
     def _choose_port(self) -> int:
         """The one that was asked for; else the last one, so that a tunnel still finds us; else any."""
         if self._port:
-            return host.free_port(self._port)
+            return host.check_port(self._port)
         last = place.read(self.folder, ["listen"]).get("listen", "").rpartition(":")[2]
-        try:
-            return host.free_port(int(last) if last.isdigit() else 0)
-        except ExposerError:
-            return host.free_port()
+        with suppress(ExposerError):
+            return host.check_port(int(last)) if last.isdigit() else host.free_port()
+        return host.free_port()
 
     def _entry(self, process: ProcessId, listen: str, *, rehearsal: bool = False) -> Entry:
         detail = {"listen": listen, "engine": self._runner.engine, "shape": self.shape, "site": self.digest}

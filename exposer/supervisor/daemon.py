@@ -188,6 +188,8 @@ class Daemon:
                 return {"error": "unknown command"}
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if not self.loop.state.wanted:
+            self.loop.hurry()
         self.loop.stop()
         self.loop.nudge()
 

@@ -29,6 +29,8 @@ Show = Callable[[str, str], None]
 TICK = 0.25
 # How long after a failed look from outside the next one is made, and how long after a good one (seconds).
 RECHECK = 5.0
+# How long calls that are under way may take to end when the exposure is taken down (seconds).
+DRAIN = 5.0
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Loop:
         self._checking = False
         self._lost = 0
         self._upstream = ""
+        self._drain_until = 0.0
 
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
@@ -81,8 +84,9 @@ class Loop:
         now = time.monotonic()
         if self.state.wanted:
             self._parts = self._desired()
-        for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted):
-            self._begin(action)
+        if not self._draining(now):
+            for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted):
+                self._begin(action)
         if self.state.wanted:
             self._follow_address(now)
         self._set_phase()
@@ -93,9 +97,19 @@ class Loop:
             return
         self.state.wanted = False
         self.state.failure = self.state.failure or failure
+        if failure is None and self.world.drain(GATEWAY):
+            self.note("draining", "gateway: takes no new calls, lets the running ones end")
+            self._drain_until = time.monotonic() + DRAIN
         for role, unit in self.state.units.items():
             if unit.busy and unit.phase is not Phase.UP:
                 self.world.cancel(role, self.rooms)
+
+    def hurry(self) -> None:
+        """Waits no longer for running calls."""
+        self._drain_until = 0.0
+
+    def _draining(self, now: float) -> bool:
+        return now < self._drain_until and self.state.units[GATEWAY].phase is Phase.UP
 
     def take_config(self, rooms: Rooms) -> None:
         """Takes a new config over; what differs follows in the next cycles."""
@@ -222,6 +236,8 @@ class Loop:
             case Reloaded(role=role, seconds=seconds):
                 self.note("reloaded", f"{role}: change taken over", role=role, seconds=round(seconds, 3))
             case Stopped(role=role):
+                self.note("stopped", f"{role}: stopped", role=role)
+            case Gone(role=role) if not self.state.wanted:
                 self.note("stopped", f"{role}: stopped", role=role)
             case Gone(role=role, why=why):
                 self.note("gone", f"{role}: {why}" + ("" if fact.fatal else "; starting it again"), role=role)

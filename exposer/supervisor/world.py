@@ -1,6 +1,7 @@
 """Observe and perform: the only place that touches parts. Slow work runs in workers and comes back as facts."""
 
 import queue
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,14 @@ class World:
     def cancel(self, role: str, rooms: Rooms) -> None:
         """Ends what a start under way has put on record so far; the start itself then fails."""
         self._submit("cancel", lambda: self._sweep(role, rooms), keeps=True)
+
+    def drain(self, role: str) -> bool:
+        """Asks nginx to take no new calls and to end with the last running one; False when that cannot be asked."""
+        entry = self.entries.get(role)
+        try:
+            return entry is not None and entry.process is not None and entry.process.signal(signal.SIGQUIT)
+        except OSError:
+            return False
 
     def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)

@@ -287,7 +287,7 @@ def test_a_folder_is_built_and_run(stage: Stage, tmp_path: Path) -> None:
         assert any("Step 2/2" in line for line in stage.told)
     finally:
         stage.close()
-        docker("rmi", f"exposer-{stage.name}:built")
+        assert "Untagged" in docker("rmi", f"exposer-{stage.name}:built")
 
 
 def test_a_build_that_fails_shows_why(stage: Stage, tmp_path: Path) -> None:

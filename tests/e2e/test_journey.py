@@ -74,6 +74,21 @@ def test_down_leaves_nothing_behind(sample: Exposure) -> None:
     assert sample.run("url").returncode == 5
 
 
+def test_down_lets_a_running_call_end(make_exposure) -> None:
+    port = free_port()
+    exposure: Exposure = make_exposure(
+        sample_config(port).replace("scripts/sample_backend.py", "tests/support/slow.py")
+    )
+    exposure.up()
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(exposure.get("/slow").status))
+    caller.start()
+    eventually(lambda: "asked" in exposure.run("logs", "backend").stdout)
+    exposure.run("down")
+    caller.join()
+    assert answers == [200]
+
+
 def test_the_key_is_shown_once_and_still_valid_after_a_new_start(sample: Exposure) -> None:
     sample.up()
     sample.run("down")

@@ -3,7 +3,6 @@
 import base64
 import http.client
 import socket
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from exposer.openapi.model import Operation
 from exposer.procs import Entry
 from exposer.secret import Secret
 from tests.support.echo import Echo
+from tests.support.eventually import eventually
 
 PROBE, ANSWER = "5" * 40, "it is me"
 
@@ -145,7 +145,6 @@ class Gate:
         """Sends bytes as they are and returns all that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def head(self, target: str, *more: str, method: str = "GET", key: str = "alice") -> bytes:
@@ -157,9 +156,16 @@ class Gate:
         answer = self.raw(self.head(target, *more, method=method))
         return int(answer.split(b" ", 2)[1]) if answer else 0
 
-    def calm(self) -> None:
-        """Waits until bad callers have their quota back."""
-        time.sleep(2.3)
+    def refusal(self, target: str, headers: Mapping[str, str], method: str = "GET", body: bytes | None = None) -> Reply:
+        """The answer to a bad call, as soon as bad callers have their quota back."""
+        found: list[Reply] = []
+
+        def answered() -> bool:
+            found.append(self.call(target, headers, method, body))
+            return found[-1].status != 429
+
+        eventually(answered)
+        return found[-1]
 
     def close(self) -> None:
         if self.entry is not None:
