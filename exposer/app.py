@@ -15,6 +15,8 @@ from exposer.config.secrets import resolve
 from exposer.config.show import digest
 from exposer.files import Places
 from exposer.gateway.outside import check
+from exposer.gateway.container import ContainerNginx
+from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.policy import compile
 from exposer.keys.model import Ring
@@ -195,7 +197,12 @@ class House:
             port=config.gateway.port,
             templates=config.gateway.templates,
             passing=lambda: {key.id for key in self.ring().passing(time.time())},
+            runner=self._runner(),
         )
+
+    def _runner(self) -> ContainerNginx | HostNginx:
+        binary, image = self.config.gateway.binary, self.config.gateway.image
+        return ContainerNginx(self.config.name, image, binary) if self.engine == "docker" else HostNginx(binary)
 
     def _once(self, role: str, known: object, build: Any) -> Part:
         """Builds a part anew only when what it is made of has changed."""

@@ -1,5 +1,11 @@
 """The few error families; each has an exit code for scripts and a next step for people."""
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+SYSTEM = (*FULL, *REFUSED, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENAMETOOLONG)
+
 
 class ExposerError(Exception):
     """Something went wrong that a person can understand: what is wrong, where, and what to do about it.
@@ -60,3 +66,19 @@ class UnverifiedError(ExposerError):
     """After a panic something still answers."""
 
     exit_code, code = 8, "unverified"
+
+
+def of_system(error: OSError) -> ExposerError:
+    """What the operating system refuses, in a person's words."""
+    where = str(error.filename or "a file of this exposure")
+    if error.errno in FULL:
+        full = ExposerError(
+            f"there is no room left on the disk for {where}",
+            "make room, then try again; `exposer down` and `exposer panic` need none",
+        )
+        full.code = "disk-full"
+        return full
+    hint = f"is it yours, and may you write there? See: ls -ld {where}" if error.errno in REFUSED else ""
+    refused = ExposerError(f"{where}: {error.strerror or error}", hint)
+    refused.code = "system"
+    return refused

@@ -102,7 +102,9 @@ def swap(path: str, data: bytes, mode: int = 0o600, check: "Callable[[str], None
         if check is not None:
             check(temp)
         os.rename(temp, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path  # a write that finds the disk full does not say where
         try:
             os.unlink(temp)
         except OSError:
@@ -155,17 +157,27 @@ class FileLock:
 
     def acquire(self, wait: bool = True) -> bool:
         """Takes the lock; with `wait=False` returns False at once when somebody else has it."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        while True:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                if self._is(fd):
+                    self._fd = fd
+                    return True
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _is(self, fd: int) -> bool:
+        """Whether that is still the file at the path: a lock on one that was removed meanwhile keeps nobody out."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(fd)
+            return os.path.samestat(os.fstat(fd), os.lstat(self.path))
+        except FileNotFoundError:
             return False
-        except BaseException:
-            os.close(fd)
-            raise
-        self._fd = fd
-        return True
 
     def release(self) -> None:
         if self._fd >= 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exposer.errors import ExposerError
+from exposer.errors import FULL, ExposerError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -120,6 +120,8 @@ def _told(what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
+        if "is full" in str(error) or getattr(error, "errno", 0) in FULL:  # the first are SQLite's words
+            raise JournalError(f"{what}: the disk is full", "make room, then try again") from error
         raise JournalError(f"{what}: {error}", hint) from error
 
 

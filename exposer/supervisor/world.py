@@ -22,9 +22,12 @@ from exposer.state.facts import (
     Started,
     Stopped,
 )
-from exposer.state.model import SCHEMA, Look
+from exposer.state.model import BACKEND, SCHEMA, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms
+
+# What a part puts on record beside itself, and takes along when it ends.
+COMPANIONS = {BACKEND: ("link", "network")}
 
 Job = Callable[[], Fact | None]
 
@@ -98,6 +101,7 @@ class World:
         if entry is None:
             for old in entries:
                 rooms.end(old)
+            self._forget(role)
             entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
             self._remember(role, entry)
             adopted = False
@@ -119,6 +123,11 @@ class World:
         newest = entry.to_line()
         self.ledger.keep(lambda other: other.role != role or other.to_line() == newest)
 
+    def _forget(self, role: str) -> None:
+        """All lines of a part that is gone, and of what came with it."""
+        roles = (role, *COMPANIONS.get(role, ()))
+        self.ledger.keep(lambda other: other.role not in roles)
+
     def _look(self, role: str) -> Fact | None:
         entry = self.entries.get(role)
         if entry is None:
@@ -137,7 +146,7 @@ class World:
         entry = self.entries.pop(role, None)
         if entry is not None:
             self.parts[role].stop(entry)
-        self.ledger.keep(lambda other: other.role != role)
+        self._forget(role)
         return Stopped(role)
 
     def _sweep(self, role: str, rooms: Rooms) -> None:

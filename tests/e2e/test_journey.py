@@ -177,6 +177,25 @@ def test_a_killed_supervisor_is_replaced_without_a_lost_request(sample: Exposure
     assert set(statuses) == {200}
 
 
+def test_down_ends_what_a_dead_supervisor_left_behind(sample: Exposure) -> None:
+    sample.up()
+    pids = processes_of(sample)
+    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+    eventually(lambda: sample.status()["phase"] == "degraded")
+    assert "supervisor is not running" in sample.status()["trouble"]
+    assert sample.run("down").returncode == 0
+    assert [pid for pid in pids if started_at(pid)] == []
+    assert get(sample.url).status == 0
+
+
+def test_a_hung_supervisor_does_not_keep_down_from_its_work(sample: Exposure) -> None:
+    sample.up()
+    pids = processes_of(sample)
+    os.kill(sample.pid("supervisor"), signal.SIGSTOP)
+    assert sample.run("down").returncode == 0
+    assert [pid for pid in pids if started_at(pid)] == []
+
+
 def test_each_killed_part_comes_back(sample: Exposure) -> None:
     sample.up()
     for role in ("backend", "gateway"):

@@ -52,7 +52,7 @@ def test_the_program_does_not_begin_before_it_is_on_record(spawn: Spawn, tmp_pat
     seen = []
 
     def record(identity: ProcessId) -> None:
-        time.sleep(0.3)  # the time a slow disk takes
+        threading.Event().wait(0.3)  # the time a slow disk takes
         seen.append((identity.alive(), (tmp_path / "ran").exists()))
 
     process = spawn("touch", str(tmp_path / "ran"), record=record)

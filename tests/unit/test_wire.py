@@ -69,7 +69,7 @@ def dripping(start: bytes, drop: bytes) -> Serve:
         read_request(connection)
         connection.sendall(start)
         for _ in range(100):
-            time.sleep(0.1)
+            threading.Event().wait(0.1)
             connection.sendall(drop)
 
     return handle
