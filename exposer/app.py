@@ -14,19 +14,25 @@ from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
 from exposer.files import Places
-from exposer.gateway.outside import check
 from exposer.gateway.container import ContainerNginx
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
+from exposer.gateway.outside import check
 from exposer.gateway.policy import compile
 from exposer.keys.model import Ring
+from exposer.keys.ring import settle
 from exposer.keys.status import describe
 from exposer.keys.store import RingBrokenError, RingStore
-from exposer.openapi.model import Document, Operation, Publication
+from exposer.openapi.fit import offered
+from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
 from exposer.openapi.operations import operations
+from exposer.openapi.overlay import hinted, overlaid
+from exposer.openapi.profiles import load_profiles
 from exposer.openapi.publish import publish
 from exposer.openapi.read import read
 from exposer.openapi.select import choose, from_include
+from exposer.openapi.shelf import Shelf
+from exposer.openapi.text import parse
 from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.facts import Checked, Documented
@@ -36,6 +42,7 @@ from exposer.sweep import end, sweep
 # How often the public address is asked from outside (seconds): within each provider's free quota.
 CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
 NOT_ONLINE = "https://not-online.invalid"
+LARGEST_OVERLAY = 1_000_000
 
 
 class House:
@@ -49,9 +56,11 @@ class House:
         self.store = RingStore(Path(places.state))
         self.ring_error = ""
         self._source = "" if without_document else config.backend.openapi
-        self._ring: tuple[tuple[int, int, int], Ring] | None = None
+        self._ring: tuple[tuple[int, ...], Ring] | None = None
         self._built: dict[str, tuple[object, Part]] = {}
         self._templates = _folder_digest(config.gateway.templates)
+        self._overlay = _overlay(config.schema.overlay)
+        self.overlay_notes: tuple[str, ...] = ()
 
     def backend(self) -> Part:
         return self._once("backend", None, self._make_backend)
@@ -76,32 +85,59 @@ class House:
                 self.ring_error = f"{error.message}; {error.hint}"
         return self._ring[1]
 
+    def trouble(self) -> str:
+        return self.ring_error
+
     def stamp(self, now: float) -> str:
         return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]}"
 
     def sync_keys(self, now: float) -> None:
+        ring = self.ring()
         folder = Path(self.places.runtime, "gateway")
         if folder.is_dir():
-            sync_live(folder, {key.id for key in self.ring().passing(now)})
+            sync_live(folder, {key.id for key in ring.passing(now)})
+        if settle(ring, now) is not ring:  # a clock that is set back must not bring an ended key to life
+            self.store.change(lambda known: (settle(known, now), None))
 
     def schema_digest(self) -> str:
-        return digest((self._source, self.config.schema, self.config.backend.auth))
+        return digest((self._source, self.config.schema, self.config.backend.auth, self._overlay))
 
     def read_document(self, upstream: str) -> Documented:
         """Reads and chooses; without a document the calls named in schema.include are all there is."""
         if not self._source:
             named = from_include(self.config.schema.include)
             return Documented(None, named, len(named))
+        return self.choose(self.document(upstream))
+
+    def document(self, upstream: str) -> Document:
+        """The backend's document as it is now, with the user's own overlay and the hints in it applied."""
         document = read(self._source, upstream, headers=self.upstream_headers())
-        return self.choose(document)
+        if place := self.config.schema.overlay:
+            if self._overlay is None:
+                raise DocumentError(f"{place}: the overlay cannot be read", "mend the path in schema.overlay")
+            name = Path(place).name
+            document, self.overlay_notes = overlaid(document, parse(self._overlay, name), name)
+        return hinted(document)
+
+    def choices(self, document: Document) -> tuple[Choice, ...]:
+        """What is published and why, one choice for each operation of the document."""
+        ops = operations(document)
+        schema, auth = self.config.schema, self.config.backend.auth
+        provided = (auth.header,) if auth else ()
+        offer = offered(document, ops, client=schema.client, header=self.config.auth.header, provided=provided)
+        unfit = {(operation.method, operation.path): why for operation, why in offer.dropped}
+        return choose(document, ops, schema, profiles=load_profiles(), unfit=unfit)
 
     def choose(self, document: Document) -> Documented:
-        choices = choose(operations(document), self.config.schema)
-        published = tuple(c.operation for c in choices if c.published)
+        choices = self.choices(document)
+        best_first = sorted((c for c in choices if c.published), key=lambda c: c.rank)
+        published = tuple(c.operation for c in best_first)
         return Documented(document, published, len(choices), tuple(c.operation for c in choices if not c.published))
 
-    def text(self, documented: Documented, url: str) -> Publication:
-        """The document for one public address; pure."""
+    def text(self, documented: Documented, url: str, client: str = "") -> Publication:
+        """The documents for one public address; pure. Another client than the configured one gets no more operations:
+        the gateway passes those that the configured one can call."""
+        auth = self.config.backend.auth
         return publish(
             documented.document,
             documented.operations,
@@ -109,11 +145,13 @@ class House:
             auth_methods=self.config.auth.methods,
             header=self.config.auth.header,
             title=self.config.name,
+            client=client or self.config.schema.client,
+            provided=(auth.header,) if auth else (),
         )
 
     def publish(self, documented: Documented, url: str) -> Publication:
         publication = self.text(documented, url)
-        files.swap(os.path.join(self.places.schema, "openapi.json"), publication.text.encode())
+        Shelf(self.places.schema).publish(self.config.schema.client, [pack.text for pack in publication.packs])
         return publication
 
     def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
@@ -143,13 +181,14 @@ class House:
             "provider": self.config.tunnel.provider,
             "source": self._source.removeprefix("file:") or None,
             "keys": [describe(key, now) for key in self.ring().keys],
-            "trouble": self.ring_error,
         }
 
     def watched(self) -> tuple[list[Path], list[Path]]:
         watched = [Path(self.config.path)]
         if self._source.startswith("file:"):
             watched.append(Path(self._source.removeprefix("file:")))
+        if self.config.schema.overlay:
+            watched.append(Path(self.config.schema.overlay))
         return watched, [Path(self.config.gateway.templates)] if self.config.gateway.templates else []
 
     def upstream_headers(self) -> dict[str, str]:
@@ -184,7 +223,9 @@ class House:
             limits=config.limits,
             # Workers may not pass through the folders above, so what lies in the gateway's folder is named from there.
             upstream=upstream.replace(f"unix:{folder}/", "unix:"),
-            upstream_host=urlsplit(upstream).netloc if upstream.startswith("http") else f"127.0.0.1:{config.backend.port}",
+            upstream_host=urlsplit(upstream).netloc
+            if upstream.startswith("http")
+            else f"127.0.0.1:{config.backend.port}",
             now=now,
             probe=probe,
             probe_answer=probe_answer,
@@ -220,8 +261,15 @@ def _folder_digest(folder: str) -> str:
     return hashlib.sha256(json.dumps([[str(p), p.read_bytes().hex()] for p in found]).encode()).hexdigest()
 
 
+def _overlay(path: str) -> bytes | None:
+    """The overlay as it is now; None when there is none, or when it cannot be read."""
+    try:
+        return files.read_private(os.path.realpath(path), LARGEST_OVERLAY) if path else None
+    except OSError:
+        return None
+
+
 def upstream_secret(config: Config) -> tuple[str, Secret] | None:
     """The header that the gateway adds for the backend."""
     auth = config.backend.auth
     return None if auth is None else (auth.header, resolve(auth.value))
-

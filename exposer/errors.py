@@ -74,7 +74,7 @@ def of_system(error: OSError) -> ExposerError:
     if error.errno in FULL:
         full = ExposerError(
             f"there is no room left on the disk for {where}",
-            "make room, then try again; `exposer down` and `exposer panic` need none",
+            "make room, then try again; `exposer down` works without",
         )
         full.code = "disk-full"
         return full

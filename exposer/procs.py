@@ -263,9 +263,7 @@ class Ledger:
             files.swap(self.path, b"".join(entry.to_line() for entry in kept))
 
 
-def child_environment(
-    extra: "Mapping[str, str] | None" = None, keep: "Iterable[str]" = INHERITED
-) -> dict[str, str]:
+def child_environment(extra: "Mapping[str, str] | None" = None, keep: "Iterable[str]" = INHERITED) -> dict[str, str]:
     """A small environment for a child: a few harmless variables and what the caller adds."""
     return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra or {})
 
@@ -379,9 +377,7 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{argv[0]} did not end within {timeout:g} s") from error
-    return Finished(
-        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
+    return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def monotonic() -> float:

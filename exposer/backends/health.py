@@ -1,5 +1,6 @@
 """The rule for a healthy backend, and waiting for it."""
 
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -49,6 +50,11 @@ def split(upstream: str, path: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/") + "/" + path.lstrip("/")
 
 
+def question(config: Backend) -> str:
+    """How our asking reads in an access log."""
+    return f"GET {config.health or '/'} "
+
+
 def await_healthy(ask: Callable[[], str], dead: Callable[[], bool], within: float) -> str:
     """Asks again and again until the backend is healthy, dead, or late; returns the last complaint."""
     last = ["it was never asked"]
@@ -77,8 +83,8 @@ def last_words(said: str) -> str:
 
 
 def _why(error: wire.NoAnswerError) -> str:
-    """The error without the address in front: a person knows the backend, not the socket to it."""
-    return error.message.partition(": ")[2] or error.message
+    """The error without address and number: a person knows the backend, not the socket to it."""
+    return re.sub(r"\[Errno -?\d+\] ", "", error.message.partition(": ")[2] or error.message)
 
 
 def secrets_of(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NETWORK = "network"
 OURS = (BACKEND, link.ROLE, NETWORK)
 STOP_PATIENCE = 10
-LAST_LINES = 20
+LAST_LINES, LOG_LINES = 20, 2000
 
 
 class Linked:
@@ -106,7 +106,8 @@ class Linked:
         complaint = health.await_healthy(self._complaint, dead, self._config.start_timeout)
         _raise_if_ended(client, entry, secrets)
         if complaint:
-            said = tail.last_lines(containers.log_text(_found(client, entry), LAST_LINES), secrets, LAST_LINES)
+            text = containers.log_text(_found(client, entry), LOG_LINES)
+            said = tail.last_lines(text, secrets, LAST_LINES, but=health.question(self._config))
             raise TimeoutExceededError(*health.never_healthy(self._config, complaint, said))
 
     def _clear(self, client: DockerClient, patience: int = 0) -> None:

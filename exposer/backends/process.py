@@ -16,6 +16,7 @@ from exposer.secret import Secret
 from exposer.state.model import BACKEND, Look, Record, Tell
 
 LAST_LINES = 20
+ENDED = "try backend.command by hand, with PORT set; all that it wrote: exposer logs backend"
 PYTHONS = ("python", "python3")
 
 
@@ -117,9 +118,9 @@ class ProcessBackend:
         complaint = health.await_healthy(self._complaint, dead, self._config.start_timeout)
         if not dead() and not complaint:
             return
-        said = tail.last_lines(read_from(log, begins), secrets, LAST_LINES)
+        said = tail.last_lines(read_from(log, begins), secrets, LAST_LINES, but=health.question(self._config))
         if dead():
-            raise ExposerError(_how_it_ended(process) + health.last_words(said))
+            raise ExposerError(_how_it_ended(process) + health.last_words(said), ENDED)
         raise TimeoutExceededError(*health.never_healthy(self._config, complaint, said))
 
     def _complaint(self) -> str:

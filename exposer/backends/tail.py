@@ -16,10 +16,14 @@ def masked(text: str, secrets: Iterable[Secret]) -> str:
     return text
 
 
-def last_lines(text: str, secrets: Iterable[Secret], lines: int = 20) -> str:
-    """The last lines, each indented by two, to be put under an error's first line; "" when there are none."""
+def last_lines(text: str, secrets: Iterable[Secret], lines: int = 20, *, but: str = "") -> str:
+    """The last lines, each indented by two, to be put under an error's first line; "" when there are none.
+
+    Lines with `but` in them are our own questions in the backend's access log: they would hide what it has to say.
+    """
     kept = [CONTROL.sub("", line).rstrip() for line in masked(text, secrets).replace("\r\n", "\n").split("\n")]
-    return "\n".join(f"  {line}" for line in [line for line in kept if line][-lines:])
+    said = [line for line in kept if line and not (but and but in line)]
+    return "\n".join(f"  {line}" for line in said[-lines:])
 
 
 def _long_lines(value: str) -> list[str]:

@@ -1,16 +1,18 @@
 """`exposer down`: drain, take everything down, leave nothing behind."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from exposer import procs
-from exposer.cli.find import places, supervisor
+from exposer.cli.find import places, supervisor, supervisor_lock
 from exposer.cli.show import answer, interactive, note, settings
 from exposer.control.client import ask
 from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
-from exposer.files import Places
+from exposer.files import FileLock, Places
+from exposer.procs import Ledger, ProcessId
 
 PATIENCE = 60.0
 
@@ -20,18 +22,10 @@ PATIENCE = 60.0
 @click.option("--yes", is_flag=True, help="Do not ask before --purge.")
 def down(purge: bool, yes: bool) -> None:
     """Take the exposure offline and leave nothing behind."""
-    found = places(settings().file)
-    if purge and not yes:
-        if not interactive():
-            raise UsageError("--purge asks before it removes keys and journal", "without a terminal add --yes")
-        click.confirm(f"Remove all keys and the whole journal of {found.name}?", abort=True, err=True)
-    was_running = take_down(found)
+    found = places(settings().file, lenient=True)
     if purge:
-        if found.locked():
-            raise UsageError(
-                f"{found.name} is locked by a panic; its records stay", "lift the lock first: exposer unlock"
-            )
-        shutil.rmtree(found.state, ignore_errors=True)
+        _may_purge(found, yes)
+    was_running = take_down(found, (lambda: shutil.rmtree(found.state, ignore_errors=True)) if purge else None)
     text = "offline" if was_running else "was offline already"
     answer(
         f"{found.name}: {text}",
@@ -39,26 +33,83 @@ def down(purge: bool, yes: bool) -> None:
     )
 
 
-def take_down(found: Places) -> bool:
-    """Asks the supervisor; where there is none, or it hangs, ends by hand what the ledger and the labels name."""
-    entry = supervisor(found)
-    if entry is not None and entry.process is not None:
-        process = entry.process
-        try:
-            ask(found.control, "down")
-        except NotRunningError:
-            note("the supervisor does not answer on its socket; it is asked by signal")
-            procs.stop(process, ((15, 5.0), (9, 5.0)))
-        if not procs.wait_until(lambda: not process.alive(), PATIENCE, every=0.02):
-            procs.stop(process, ((9, 5.0),))
-            if process.alive():
-                raise TimeoutExceededError(f"the supervisor (pid {process.pid}) does not end", "try: exposer panic")
+def _may_purge(found: Places, yes: bool) -> None:
+    if found.locked():
+        raise UsageError(f"{found.name} is locked by a panic; its records stay", "lift the lock first: exposer unlock")
+    if yes:
+        return
+    if not interactive():
+        raise UsageError("--purge asks before it removes keys and journal", "without a terminal add --yes")
+    click.confirm(f"Remove all keys and the whole journal of {found.name}?", abort=True, err=True)
+
+
+def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
+    """Asks the supervisor; where there is none, or it hangs, ends by hand what the ledger and the labels name.
+
+    What is left is swept up, and `then` done, under the supervisor's lock: no new one starts meanwhile.
+    """
     from exposer.sweep import sweep
 
-    swept = sweep(found)
-    for what in swept:
-        note(f"ended {what}")
-    runtime = Path(found.runtime)
-    if runtime.is_dir():
-        shutil.rmtree(runtime, ignore_errors=True)
-    return entry is not None or bool(swept)
+    lock = supervisor_lock(found)
+    was_running = _end_supervisors(found, lock)
+    try:
+        swept = sweep(found)
+        for what in swept:
+            note(f"ended {what}")
+        clear(found)
+        if then is not None:
+            then()
+    finally:
+        lock.release()
+    return was_running or bool(swept)
+
+
+def _end_supervisors(found: Places, lock: FileLock) -> bool:
+    """Until we hold the lock. Returns whether there was one."""
+    was_running = False
+
+    def free() -> bool:  # a start under way has the lock before it is on record
+        return _acquired(lock) or supervisor(found) is not None
+
+    while True:
+        entry = supervisor(found)
+        if entry is not None and entry.process is not None:
+            _end(found, entry.process)
+            was_running = True
+        elif not procs.wait_until(free, PATIENCE):
+            raise TimeoutExceededError(
+                f"{found.name} is starting, or another command is taking it down, and does not come to an end",
+                "try: exposer panic",
+            )
+        elif supervisor(found) is None:
+            return was_running
+
+
+def _acquired(lock: FileLock) -> bool:
+    """Without a folder or room for the lock's file nobody else can hold it either."""
+    try:
+        return lock.held or lock.acquire(wait=False)
+    except OSError:
+        return True
+
+
+def clear(found: Places) -> None:
+    """Removes the runtime folder, once nothing is on record any more."""
+    try:
+        left = [entry for entry in Ledger(found.ledger).read() if entry.role != "supervisor"]
+    except OSError:
+        return
+    if not left and Path(found.runtime).is_dir():
+        shutil.rmtree(found.runtime, ignore_errors=True)
+
+
+def _end(found: Places, process: ProcessId) -> None:
+    try:
+        ask(found.control, "down")
+    except NotRunningError:
+        note("the supervisor does not answer on its socket; it is asked by signal")
+        procs.stop(process, ((15, 5.0), (9, 5.0)))
+    if not procs.wait_until(lambda: not process.alive(), PATIENCE, every=0.02):
+        procs.stop(process, ((9, 5.0),))
+        if process.alive():
+            raise TimeoutExceededError(f"the supervisor (pid {process.pid}) does not end", "try: exposer panic")

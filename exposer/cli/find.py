@@ -1,12 +1,18 @@
 """Which exposure a command is about, whether it runs, and what its supervisor last said."""
 
+# ruff: noqa: PTH114
+# pathlib would cost every `exposer status` 4 ms
+
 import json
+import os
 import re
+import stat
 from typing import Any
 
+from exposer.cli.show import note
 from exposer.config.find import locate
 from exposer.errors import ExposerError, NotRunningError
-from exposer.files import NotPrivateError, Places, check_private, read_private
+from exposer.files import FileLock, NotPrivateError, Places, check_private, read_private
 from exposer.procs import Entry, Ledger
 
 MOST = 256 * 1024
@@ -14,10 +20,11 @@ NAME = "[a-z0-9][a-z0-9-]{0,30}"
 PLAIN = rf"""^name[ \t]*=[ \t]*(["'])({NAME})\1[ \t]*(?:#.*)?$"""
 
 
-def places(file: str | None) -> Places:
+def places(file: str | None, *, lenient: bool = False) -> Places:
     """The places of the exposure whose config is at hand. Raises ConfigError.
 
-    Only the name is read here: a status must also be had while the rest of the config is being edited.
+    Only the name is read here: a status must also be had while the rest of the config is being edited. `lenient` is
+    for what only looks or takes down: that others can read, but not write, in there then is only said.
     """
     path = locate(file)
     found = Places(_name(path))
@@ -27,15 +34,30 @@ def places(file: str | None) -> Places:
         except FileNotFoundError:
             continue
         except NotPrivateError as error:
-            raise not_private(error) from error
+            wrong = not_private(error)
+            if not lenient or not _only_readable(folder):
+                raise wrong from error
+            note(f"warning: {wrong.message}; {wrong.hint}")
     return found
 
 
 def not_private(error: NotPrivateError) -> ExposerError:
-    """A folder of secrets that others can read, as an error with a next step."""
-    wrong = ExposerError(str(error), f"if it is yours: chmod 700 {error.path}")
+    """A folder that is not ours alone, as an error with a next step."""
+    elsewhere = "choose another place with EXPOSER_STATE_DIR and EXPOSER_RUNTIME_DIR"
+    message, hint = str(error), f"if it is yours, close it: chmod 700 {error.path}"
+    if error.why == "is not a folder":
+        message = f"{error.path} is a symlink, not a folder" if os.path.islink(error.path) else message
+        hint = f"move it away (exposer makes the folder itself), or {elsewhere}"
+    elif error.why.startswith("belongs to"):
+        hint = f"be that user, or {elsewhere}"
+    wrong = ExposerError(message, hint)
     wrong.code = "not-private"
     return wrong
+
+
+def _only_readable(folder: str) -> bool:
+    info = os.lstat(folder)
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o022
 
 
 def _name(path: str) -> str:
@@ -75,6 +97,11 @@ def supervisor(found: Places) -> Entry | None:
     return None
 
 
+def supervisor_lock(found: Places) -> FileLock:
+    """Who holds it is the supervisor, or sweeps up after one. It lies with the state, as there is one state only."""
+    return FileLock(os.path.join(found.state, "supervisor.lock"))
+
+
 def leftovers(found: Places) -> list[Entry]:
     """What runs on although there is no supervisor."""
     return [e for e in Ledger(found.ledger).entries() if e.process is not None and e.process.alive()]
@@ -87,6 +114,14 @@ def read_snapshot(found: Places) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None
+
+
+def own_status(found: Places, entry: Entry | None) -> dict[str, Any] | None:
+    """The status that this very supervisor has written; None when what is there is from one before it."""
+    status = read_snapshot(found)
+    if status is None or entry is None or entry.process is None:
+        return None
+    return status if (status.get("supervisor") or {}).get("pid") == entry.process.pid else None
 
 
 def running_status(found: Places) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The first key of an exposure: made by the first `up`, shown once, taken back when the start fails."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from exposer import files
+from exposer.errors import ExposerError
 from exposer.files import Places
 from exposer.keys.model import Key, KeyState, Ring
-from exposer.keys.ring import mint, revoke, revoke_all
+from exposer.keys.ring import mint, revoke
 from exposer.keys.store import RingStore
 from exposer.secret import Secret
 
@@ -16,34 +19,54 @@ MARK = "first-key-unseen"
 class FirstKey:
     """Makes a key labelled `default` when no key passes; `clear` is None when there was one already.
 
-    A key that was made but never shown (the process died in between) is replaced: nobody has it.
+    A key that was made but never shown (the process died in between) is replaced: nobody has it. With `only_unseen`
+    that is all that is done.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, only_unseen: bool = False) -> None:
         self._store = RingStore(Path(places.state))
         self._mark = Path(places.state, MARK)
         self.label = LABEL
-        self.clear: Secret | None = self._store.change(self._mint)
+        self.id = ""
+        idle = only_unseen and not unseen(self._mark)
+        self.clear: Secret | None = None if idle else self._store.change(self._mint)
 
     def shown(self) -> None:
         """A person has seen it."""
         self._mark.unlink(missing_ok=True)
 
     def take_back(self) -> None:
-        """Revokes it: the start has failed, and nobody was given it."""
-        if self.clear is not None and self._mark.exists():
-            self._store.change(lambda ring: (revoke(ring, LABEL, time.time())[0], None))
+        """Forgets it: the start has failed, and nobody was given it. On a full disk the mark stays in its place."""
+        if self.clear is None or unseen(self._mark) != self.id:
+            return
+        try:
+            self._store.change(lambda ring: (_without(ring, self.id), None))
             self._mark.unlink(missing_ok=True)
+        except (ExposerError, OSError):
+            return
 
     def _mint(self, ring: Ring) -> tuple[Ring, Secret | None]:
         now = time.time()
-        passing = ring.passing(now)
-        unseen = self._mark.exists() and all(key.label == LABEL for key in passing)
-        if passing and not unseen:
-            return ring, None
-        self._mark.touch(mode=0o600)
-        before = revoke_all(ring, now) if passing else _without_waiting(ring, now)
-        return mint(before, LABEL, now)
+        before = _without(ring, unseen(self._mark))
+        if before.passing(now):
+            return before, None
+        after, clear = mint(_without_waiting(before, now), LABEL, now)
+        self.id = after.keys[-1].id
+        files.swap(str(self._mark), self.id.encode())
+        return after, clear
+
+
+def unseen(mark: Path) -> str:
+    """The id of a first key that was made and not shown; "" when there is none."""
+    try:
+        return files.read_private(str(mark), 64).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _without(ring: Ring, key_id: str) -> Ring:
+    kept = tuple(key for key in ring.keys if key.id != key_id)
+    return ring if len(kept) == len(ring.keys) else replace(ring, keys=kept, generation=ring.generation + 1)
 
 
 def _without_waiting(ring: Ring, now: float) -> Ring:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exposer.cli.find import places, read_snapshot, supervisor
-from exposer.cli.show import answer, note, settings, table
+from exposer.cli.find import not_private, places, read_snapshot, supervisor
+from exposer.cli.show import answer, duration, note, settings, table
 from exposer.errors import LockedError, NotRunningError
-from exposer.files import Places
+from exposer.files import NotPrivateError, Places, check_root, private_dir, state_root
 from exposer.keys.status import describe, timestamp
 
 if TYPE_CHECKING:
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
 
 
 def _duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    from exposer.config.units import parse_duration
-
-    if value is None:
-        return None
-    try:
-        return 0.0 if value in ("0", "0s") else parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    return None if value is None else duration(value, parameter.opts[0])
 
 
 def _store(found: Places) -> "RingStore":
@@ -34,7 +27,11 @@ def _store(found: Places) -> "RingStore":
 
     if found.locked():
         raise LockedError(f"a panic holds {found.name}; its keys are all revoked", "lift the lock with: exposer unlock")
-    found.prepare()
+    try:
+        private_dir(found.state)
+        check_root(state_root())
+    except NotPrivateError as error:
+        raise not_private(error) from error
     return RingStore(Path(found.state))
 
 
@@ -61,7 +58,7 @@ def rotate_key(label: str, grace: float | None, now: bool) -> None:
         return after, (secret, replaced, after.keys[-1])
 
     clear, old, key = _store(found).change(how)
-    in_force = _bring_into_force(found, clear.reveal(), key.id)
+    in_force = bring_into_force(found, clear.reveal(), key.id)
     data = {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force}
     data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until)} for k in old]
     answer(clear.reveal(), data)
@@ -107,7 +104,7 @@ def add(label: str, expires: float | None) -> None:
         return after, (secret, after.keys[-1])
 
     clear, key = _store(found).change(how)
-    in_force = _bring_into_force(found, clear.reveal(), key.id)
+    in_force = bring_into_force(found, clear.reveal(), key.id)
     answer(
         clear.reveal(),
         {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force},
@@ -138,12 +135,12 @@ def revoke(label: str) -> None:
     found = places(settings().file)
     moment = time.time()
     hit = _store(found).change(lambda ring: revoked(ring, label, moment))
-    _bring_into_force(found, None, "")
+    bring_into_force(found, None, "")
     ids = ", ".join(key.id for key in hit)
     answer(f"{label}: revoked ({ids})", {"schema": 1, "label": label, "revoked": [key.id for key in hit]})
 
 
-def _bring_into_force(found: Places, clear: str | None, key_id: str, within: float = 10.0) -> bool:
+def bring_into_force(found: Places, clear: str | None, key_id: str, within: float = 10.0) -> bool:
     """Withdraws what no longer passes at the gateway, wakes the supervisor, and waits until the new key is accepted."""
     from exposer import procs
     from exposer.control.client import ask

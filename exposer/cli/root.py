@@ -8,7 +8,7 @@ import click
 
 from exposer import __version__
 from exposer.cli.show import Settings, print_error
-from exposer.errors import ExposerError
+from exposer.errors import SYSTEM, ExposerError, UsageError, of_system
 
 COMMANDS = {
     "up": ("exposer.cli.up:up", "Bring the exposure online."),
@@ -88,7 +88,10 @@ class LazyGroup(click.Group):
 def _add_common(command: click.Command) -> None:
     command.context_settings.setdefault("help_option_names", ["-h", "--help"])
     if not any(getattr(p, "name", "") == "_json" for p in command.params):
-        command.params.extend(common_options())
+        taken = {name for parameter in command.params for name in parameter.opts}
+        for option in common_options():
+            option.opts = [name for name in option.opts if name not in taken]  # `logs -f` means follow
+            command.params.append(option)
     if isinstance(command, click.Group):
         for child in command.commands.values():
             _add_common(child)
@@ -104,6 +107,13 @@ cli = LazyGroup(
 click.version_option(__version__, "-V", "--version", prog_name="exposer")(cli)
 
 
+def _usage(error: click.ClickException) -> UsageError:
+    """What click has against the command line, in our words' style."""
+    context = getattr(error, "ctx", None)
+    text = error.format_message().rstrip(".")
+    return UsageError(text[:1].lower() + text[1:], f"see: {context.command_path if context else 'exposer'} --help")
+
+
 def main(argv: list[str]) -> int:
     """Runs a command line; the one boundary where errors become text and exit codes."""
     given = Settings()
@@ -116,13 +126,14 @@ def main(argv: list[str]) -> int:
         error.show()
         return 2
     except click.ClickException as error:
-        if given.json or "--json" in argv:
-            wrong = ExposerError(error.format_message(), "see: exposer --help")
-            wrong.code = "usage"
-            print_error(wrong, True)
-        else:
-            error.show()
+        print_error(_usage(error), given.json or "--json" in argv)
         return 2
+    except OSError as error:
+        if error.errno not in SYSTEM:
+            raise
+        told = of_system(error)
+        print_error(told, given.json or "--json" in argv)
+        return told.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from exposer.errors import ConfigError, ExposerError
+from exposer.errors import ConfigError, ExposerError, UsageError
 
 
 class Settings:
@@ -55,6 +55,16 @@ def colour_wanted(stream: Any) -> bool:
 def interactive() -> bool:
     """Whether a question can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not settings().json
+
+
+def duration(text: str, option: str) -> float:
+    """Seconds of a time such as "90s"; "0" is none. Raises UsageError."""
+    from exposer.config.units import parse_duration
+
+    try:
+        return 0.0 if text in ("0", "0s") else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
 
 
 def print_error(error: ExposerError, as_json: bool) -> None:

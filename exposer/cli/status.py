@@ -6,20 +6,20 @@ from typing import Any
 import click
 
 from exposer import procs
-from exposer.cli.find import leftovers, places, read_snapshot, running_status, supervisor
-from exposer.cli.show import answer, settings, table
+from exposer.cli.find import leftovers, own_status, places, read_snapshot, running_status, supervisor
+from exposer.cli.show import answer, duration, settings, table
 from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
 from exposer.files import Places
 
 
 def current(found: Places) -> dict[str, Any]:
     """The status now, also when no supervisor runs."""
-    status = read_snapshot(found)
-    alive = supervisor(found) is not None
-    if status is not None and alive and not found.locked():
-        return status
+    status, entry = read_snapshot(found), supervisor(found)
+    alive = entry is not None
+    if alive and not found.locked() and (own := own_status(found, entry)) is not None:
+        return own
     orphans = [] if alive else leftovers(found)
-    phase = "panicked" if found.locked() else "degraded" if orphans else "offline"
+    phase = "panicked" if found.locked() else "starting" if alive else "degraded" if orphans else "offline"
     blank: dict[str, Any] = {"schema_version": 1, "name": found.name, "public_url": None, "keys": []}
     merged = blank | (status or {}) if orphans else blank
     if orphans and not found.locked():
@@ -31,7 +31,7 @@ def current(found: Places) -> dict[str, Any]:
 @click.option("--watch", is_flag=True, help="Show it again and again until Ctrl-C.")
 def status(watch: bool) -> None:
     """Show the phase, the address and each part's health."""
-    found = places(settings().file)
+    found = places(settings().file, lenient=True)
     if not watch:
         data = current(found)
         answer(render(data), data)
@@ -62,12 +62,10 @@ def url() -> None:
 @click.option("--timeout", default="0s", metavar="TIME", help="Give up after so long (exit code 7); 0s: never.")
 def wait(goal: str | None, timeout: str) -> None:
     """Wait until it is online, offline, or its address has changed."""
-    from exposer.config.units import parse_duration
-
     if goal is None:
         raise UsageError("wait for what?", "one of --online, --offline, --address-change")
     found = places(settings().file)
-    seconds = parse_duration(timeout) if timeout not in ("0", "0s") else float("inf")
+    seconds = duration(timeout, "--timeout") or float("inf")
     first = current(found).get("public_url")
 
     def reached() -> bool:

@@ -39,3 +39,16 @@ def as_json(status: dict[str, Any], first: FirstKey | None) -> dict[str, Any]:
     new = first is not None and first.clear is not None
     key = {"label": first.label, "key": first.clear.reveal()} if new and first and first.clear else None
     return status | {"first_key": key}
+
+
+def intentions(config: "Config") -> tuple[str, dict[str, Any]]:
+    """What `up` would do, as text and for --json."""
+    what = {"backend": config.backend.kind, "engine": config.engine, "tunnel": config.tunnel.provider}
+    steps = [
+        f"run the backend ({config.backend.kind}) and wait until it is healthy",
+        f"read its document ({config.backend.openapi or 'none'}), publish {', '.join(config.schema.methods)} calls",
+        f"start the gateway ({config.engine}) and see it refuse a call without a key",
+        f"open the tunnel ({config.tunnel.provider}) and ask its address from outside",
+    ]
+    text = "\n".join(f"{n}. {step}" for n, step in enumerate(steps, 1))
+    return text, {"schema": 1, "name": config.name} | what

@@ -1,39 +1,32 @@
 """`exposer up`: bring it online, here in the foreground or detached."""
 
-import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exposer import procs
-from exposer.cli.find import not_private, read_snapshot, supervisor
+from exposer.cli import failure
+from exposer.cli.down import clear, take_down
+from exposer.cli.find import not_private, own_status, supervisor, supervisor_lock
 from exposer.cli.first_key import FirstKey
-from exposer.cli.show import answer, interactive, note, settings
-from exposer.cli.summary import as_json, as_text
-from exposer.errors import ExposerError, LockedError, TimeoutExceededError
+from exposer.cli.show import answer, duration, interactive, note, print_error, settings
+from exposer.cli.steps import Follow, Shown
+from exposer.cli.summary import as_json, as_text, intentions
+from exposer.errors import ExposerError, LockedError, of_system
 from exposer.files import FileLock, NotPrivateError, Places
+from exposer.procs import Entry, Ledger, ProcessId
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
 
-STEPS = {
-    "started",
-    "adopted",
-    "progress",
-    "document",
-    "refused",
-    "failed",
-    "gone",
-    "unwell",
-    "well",
-    "reloaded",
-}
-STEPS |= {"address", "address-changed", "config-broken", "checked", "journal", "status"}
+# An orderly end, then by force.
+PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
+WITHOUT = "to go on without it now, with the calls that schema.include names: exposer up --without-document"
 
 
 @click.command()
@@ -49,19 +42,22 @@ def up(detach: bool, tunnel: str | None, timeout: str, without_document: bool, d
 
     job = Job(find_config(settings().file), tunnel, without_document, timeout)
     if dry_run:
-        return job.dry_run()
+        answer(*intentions(job.config))
+        return 0
     job.prepare()
     try:
         if supervise:
             return job.supervise()
         return job.detach() if detach else job.foreground()
     except ExposerError as error:
-        if error.code == "document" and not without_document and interactive():
-            from exposer.cli.show import print_error
-
+        if error.code != "document" or without_document or supervise:
+            raise
+        if interactive():
             print_error(error, False)
             if click.confirm("Go on without a document? Only calls named in schema.include are published.", err=True):
                 return up.callback(detach, tunnel, timeout, True, False, False)  # type: ignore[misc,no-any-return]
+            return error.exit_code
+        error.hint = f"{error.hint}\n{WITHOUT}".strip()
         raise
 
 
@@ -69,16 +65,11 @@ class Job:
     """One call of `up`."""
 
     def __init__(self, path: Path, tunnel: str | None, without_document: bool, timeout: str) -> None:
-        from exposer.config.units import parse_duration
-
         self.path = path
         self.tunnel = tunnel
         self.without_document = without_document
         self.timeout_text = timeout
-        try:
-            self.timeout = parse_duration(timeout)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--timeout") from error
+        self.timeout = duration(timeout, "--timeout")
         self.config = self.load()
         self.places = Places(self.config.name)
         self.begun = time.monotonic()
@@ -100,202 +91,202 @@ class Job:
         except NotPrivateError as error:
             raise not_private(error) from error
         except OSError as error:
-            raise ExposerError(
-                f"{error.filename}: {error.strerror}", "make room, or choose EXPOSER_STATE_DIR"
-            ) from error
+            told = of_system(error)
+            told.hint = told.hint or "choose another place with EXPOSER_STATE_DIR and EXPOSER_RUNTIME_DIR"
+            raise told from error
         for text in self.config.notes:
             note(f"note: {text}")
 
-    def dry_run(self) -> int:
-        config = self.config
-        what = {"backend": config.backend.kind, "engine": config.engine, "tunnel": config.tunnel.provider}
-        steps = [
-            f"run the backend ({config.backend.kind}) and wait until it is healthy",
-            f"read its document ({config.backend.openapi or 'none'}), publish {', '.join(config.schema.methods)} calls",
-            f"start the gateway ({config.engine}) and see it refuse a call without a key",
-            f"open the tunnel ({config.tunnel.provider}) and ask its address from outside",
-        ]
-        answer(
-            "\n".join(f"{n}. {step}" for n, step in enumerate(steps, 1)),
-            {"schema": 1, "name": config.name} | what,
-        )
-        return 0
-
     def foreground(self) -> int:
-        return self._run(lambda status, first: None, shown=_Shown(self.begun))
+        starting = self._alone()
+        try:
+            return self._run(starting)
+        finally:
+            starting.release()
 
     def supervise(self) -> int:
         """The background process: its events go to the journal and to its log file."""
         try:
-            return self._run(lambda status, first: None, shown=_Shown(self.begun), quiet=True)
-        except ExposerError as error:
-            if error.code != "running":
-                _leave_failure(self.places, error)
+            return self._run(None)
+        except (ExposerError, OSError) as error:
+            failure.leave(self.places, error if isinstance(error, ExposerError) else of_system(error))
             raise
 
-    def _run(self, online: Callable[..., None], shown: "_Shown", quiet: bool = False) -> int:
+    def _run(self, starting: FileLock | None) -> int:
+        """Is the supervisor until the end. `starting` is held, and a first key made, where a person looks on."""
         from exposer.cli.assemble import assemble
 
-        lock = FileLock(os.path.join(self.places.runtime, "supervisor.lock"))
+        lock = supervisor_lock(self.places)
         if not lock.acquire(wait=False):
             raise self._running()
-        Path(self.places.failure).unlink(missing_ok=True)
-        first = FirstKey(self.places) if not quiet else None
-        daemon = assemble(self.places, self.load, shown, without_document=self.without_document)
+        first: FirstKey | None = None
         was_online = False
 
         def on_online(status: dict[str, Any]) -> None:
             nonlocal was_online
             was_online = True
-            if first is not None:
+            if starting is not None and first is not None:
                 self._announce(status, first)
+                starting.release()
 
-        daemon.on_online = on_online  # type: ignore[assignment]
-        deadline = self.begun + self.timeout
         try:
-            outcome = daemon.run(lambda: time.monotonic() > deadline)
+            failure.forget(self.places)
+            first = FirstKey(self.places) if starting is not None else None
+            daemon = assemble(self.places, self.load, Shown(self.begun), without_document=self.without_document)
+            daemon.on_online = on_online  # type: ignore[assignment]
+            daemon.hangup_ends = starting is not None
+            outcome = daemon.run(lambda: time.monotonic() > self.begun + self.timeout)
         finally:
             if first is not None and not was_online:
                 first.take_back()
+            if not self.places.locked():
+                clear(self.places)
             lock.release()
         if outcome.failure is not None:
-            raise _as_error(_fields(outcome.failure))
-        if not quiet:
+            raise failure.as_error(outcome.failure)
+        if starting is not None:
             note(f"{self.config.name} is offline; nothing is left running")
         return 0 if was_online else 130
 
     def detach(self) -> int:
-        if (entry := supervisor(self.places)) is not None:
-            status = read_snapshot(self.places)
-            if status and status["phase"] == "online":
-                pid = entry.process.pid if entry.process else 0
-                text = f"{self.config.name} is running already (pid {pid}), online at {status['public_url']}"
-                answer(text, as_json(status, None))
-                return 0
-            raise self._running()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        starting = self._alone()
+        try:
+            entry = supervisor(self.places)
+            status = own_status(self.places, entry)
+            if entry is not None and status is not None and status["phase"] != "starting":
+                return self._already(status)
+            self._start(entry.process if entry is not None else None)
+        finally:
+            starting.release()
+        return 0
+
+    def _start(self, running: ProcessId | None) -> None:
         first = FirstKey(self.places)
         try:
-            status = self._start_and_wait()
+            status = self._wait(running)
         except BaseException:
             first.take_back()
             raise
         self._announce(status, first)
+
+    def _alone(self) -> FileLock:
+        """Two at once would each make a first key, and only one of them would be the right one."""
+        lock = FileLock(os.path.join(self.places.state, "starting.lock"))
+        if not lock.acquire(wait=False):
+            if supervisor(self.places) is not None:
+                raise self._running()
+            raise _running(f"another `exposer up` is starting {self.config.name} just now", "wait for it: exposer wait --online")
+        return lock
+
+    def _already(self, status: dict[str, Any]) -> int:
+        """It runs. When the one who started it never got to see the first key, there is another now."""
+        from exposer.cli.keys import bring_into_force
+
+        if status["phase"] != "online":
+            raise self._running()
+        pid, url = status["supervisor"]["pid"], status["public_url"]
+        text = f"{self.config.name} is running already (pid {pid}), online at {url}"
+        first = FirstKey(self.places, only_unseen=True)
+        if first.clear is None:
+            answer(text, as_json(status, None))
+            return 0
+        bring_into_force(self.places, first.clear.reveal(), first.id)
+        note(text)
+        self._announce(status, first)
         return 0
 
-    def _start_and_wait(self) -> dict[str, Any]:
-        Path(self.places.failure).unlink(missing_ok=True)
-        argv = [
-            sys.executable,
-            "-m",
-            "exposer",
-            "--file",
-            str(self.path),
-            "up",
-            "--supervise",
-            "--timeout",
-            self.timeout_text,
-        ]
-        argv += ["--tunnel", self.tunnel] if self.tunnel else []
-        argv += ["--without-document"] if self.without_document else []
+    def _wait(self, child: ProcessId | None) -> dict[str, Any]:
+        """Starts the supervisor, or joins one that is starting, until it is online. Else nothing of it is left."""
         log = os.path.join(self.places.logs, "supervisor.log")
-        child = procs.spawn(argv, log=log, record=lambda identity: None, env=dict(os.environ))
-        follow = _Follow(self.places, _Shown(self.begun))
+        begins = Path(log).stat().st_size if Path(log).exists() else 0
+        failure.forget(self.places)
+        follow = Follow(self.places, Shown(self.begun))
+        child = child or self._spawn(log)
+        entry = Entry("supervisor", child)
         status: dict[str, Any] | None = None
 
         def settled() -> bool:
             nonlocal status
             follow.read()
-            status = read_snapshot(self.places)
-            online = status is not None and status["phase"] == "online" and status["supervisor"]["pid"] == child.pid
+            status = own_status(self.places, entry)
             procs.reap()
-            return online or not child.alive()
+            return (status is not None and status["phase"] == "online") or not child.alive()
 
         try:
             reached = procs.wait_until(settled, self.timeout + 60, every=0.02)
-        except KeyboardInterrupt:
-            note("interrupted; taking down what was started")
-            procs.stop(child, ((15, 45.0), (9, 5.0)))
+            if reached and child.alive() and status is not None:
+                return status
+            raise self._why_not(child, log, begins)
+        except BaseException as error:
+            self._undo(child, error)
             raise
-        if reached and child.alive() and status is not None:
-            return status
-        raise self._why_not(log)
+        finally:
+            follow.close()
 
-    def _why_not(self, log: str) -> ExposerError:
+    def _spawn(self, log: str) -> ProcessId:
+        """On record before it begins, so that `down` and `panic` find it from its first moment on."""
+
+        def record(identity: ProcessId) -> None:
+            Ledger(self.places.ledger).append(Entry("supervisor", identity))
+            if self.places.locked():
+                raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
+
+        argv = [sys.executable, "-m", "exposer", "--file", str(self.path)]
+        argv += ["up", "--supervise", "--timeout", self.timeout_text]
+        argv += ["--tunnel", self.tunnel] if self.tunnel else []
+        argv += ["--without-document"] if self.without_document else []
+        return procs.spawn(argv, log=log, record=record, env=dict(os.environ))
+
+    def _why_not(self, child: ProcessId, log: str, begins: int) -> ExposerError:
+        if procs.exit_code(child.pid) in (130, -signal.SIGTERM):
+            stopped = ExposerError(f"{self.config.name} was taken down before it was online")
+            stopped.code, stopped.exit_code = "interrupted", 130
+            return stopped
+        if child.alive():
+            return ExposerError("the supervisor neither came online nor gave up", "see: exposer logs supervisor")
+        return failure.found(self.places, log, begins)
+
+    def _undo(self, child: ProcessId, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            note("interrupted; taking down what was started")
+        procs.stop(child, PATIENCE)
+        if self.places.locked() or getattr(error, "code", "") == "running":
+            return  # the panic has cut it and decided on the backend; or it is another one's
         try:
-            failure = json.loads(Path(self.places.failure).read_bytes())
-            return _as_error(failure)
-        except (OSError, ValueError):
-            pass
-        last = Path(log).read_text(errors="replace").splitlines()[-5:] if Path(log).exists() else []
-        return ExposerError(
-            "the supervisor ended before it was online", "\n".join([*last, "see: exposer logs supervisor"])
-        )
+            take_down(self.places)
+        except (ExposerError, OSError) as trouble:
+            told = trouble if isinstance(trouble, ExposerError) else of_system(trouble)
+            note(f"warning: {told.message}; try again: exposer down")
 
     def _announce(self, status: dict[str, Any], first: FirstKey) -> None:
         took = time.monotonic() - self.begun
         answer(as_text(status, first, self.config, took), as_json(status, first))
-        first.shown()
         sys.stdout.flush()
+        first.shown()
 
     def _running(self) -> ExposerError:
         entry = supervisor(self.places)
-        status = read_snapshot(self.places) or {}
+        status = own_status(self.places, entry) or {}
+        if entry is None or entry.process is None:
+            return _running(
+                f"{self.config.name} is running or just starting",
+                "see it with: exposer status; if that says offline, it was started with another "
+                "EXPOSER_RUNTIME_DIR or XDG_RUNTIME_DIR",
+            )
         where = f", {status.get('phase')} at {status['public_url']}" if status.get("public_url") else ""
-        pid = f" (pid {entry.process.pid})" if entry and entry.process else ""
-        error = ExposerError(
-            f"{self.config.name} is running already{pid}{where}",
+        return _running(
+            f"{self.config.name} is running already (pid {entry.process.pid}){where}",
             "see it with: exposer status, end it with: exposer down",
         )
-        error.code = "running"
-        return error
 
 
-class _Shown:
-    """Shows each step with the time since the start."""
-
-    def __init__(self, begun: float) -> None:
-        self.begun = begun
-        self.verbose = settings().verbose
-        self.quiet = settings().quiet
-
-    def __call__(self, kind: str, text: str) -> None:
-        """May be called from any thread, so the settings were read before."""
-        if not self.quiet and (self.verbose or kind in STEPS):
-            print(f"{time.monotonic() - self.begun:7.1f} s  {text}", file=sys.stderr, flush=True)
-
-
-class _Follow:
-    """Shows what the background process journals."""
-
-    def __init__(self, places: Places, shown: _Shown) -> None:
-        from exposer.journal import Journal
-
-        self._journal = Journal(Path(places.state, "journal.db"))
-        self._at = self._journal.head()
-        self._shown = shown
-
-    def read(self) -> None:
-        for event in self._journal.events(self._at):
-            self._at = event.seq
-            self._shown(event.kind, str(event.data.get("text", "")))
-
-
-def _fields(failure: Any) -> dict[str, Any]:
-    return {"code": failure.code, "message": failure.error, "hint": failure.hint, "exit": failure.exit_code}
-
-
-def _as_error(failure: dict[str, Any]) -> ExposerError:
-    error = TimeoutExceededError(failure["message"], failure["hint"])
-    error.code, error.exit_code = str(failure["code"]), int(failure["exit"])
+def _running(message: str, hint: str) -> ExposerError:
+    error = ExposerError(message, hint)
+    error.code = "running"
     return error
 
 
-def _leave_failure(places: Places, error: ExposerError) -> None:
-    """Where the waiting foreground process finds why."""
-    from exposer import files
-
-    data = {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}
-    try:
-        files.swap(places.failure, json.dumps(data).encode())
-    except OSError:
-        return
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

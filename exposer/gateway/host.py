@@ -56,7 +56,7 @@ class HostNginx:
         found = find_nginx(self._binary)
         if not found:
             raise MissingError(
-                f"cannot find {self._binary or 'nginx'}",
+                f"cannot find nginx: gateway.binary is {self._binary}" if self._binary else "cannot find nginx",
                 "install it: `sudo apt install nginx-light` on Debian and Ubuntu, `brew install nginx` on macOS; "
                 'or say engine = "docker"',
             )

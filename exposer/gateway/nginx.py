@@ -45,7 +45,8 @@ class Runner(Protocol):
 class NginxProcess:
     """nginx on 127.0.0.1, for one policy. `digest` names policy and templates, `shape` what only a restart changes.
 
-    `passing` tells which keys the ring lets in at this moment: it is asked last when keys are made valid.
+    `ca` is the file of authorities for an https backend, if not the system's. `passing` tells which keys the ring lets
+    in at this moment: it is asked last when keys are made valid.
     """
 
     role = GATEWAY
@@ -59,6 +60,7 @@ class NginxProcess:
         port: int = 0,
         templates: str = "",
         workers: int = 0,
+        ca: str = "",
         passing: Callable[[], Collection[str]] | None = None,
         runner: Runner | None = None,
     ) -> None:
@@ -69,9 +71,9 @@ class NginxProcess:
         self._passing = passing
         self._runner: Runner = runner or host.HostNginx(binary)
         self._worker = self._runner.worker()
-        self._paths = site.Paths(ca=host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
-        self.digest = site.digest(self._render(""))
+        self._paths = site.Paths(ca=ca or host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
         self.shape = sha256(repr((self._runner.engine, str(self.folder), binary, port)).encode()).hexdigest()
+        self.digest = site.digest({**self._render(""), "shape": self.shape})
 
     def start(self, record: Record, tell: Tell) -> Entry:
         place.prepare(self.folder, self._worker.gid if self._worker else None)
@@ -111,11 +113,16 @@ class NginxProcess:
         (self.folder / "nginx.pid").unlink(missing_ok=True)
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
-        """Only with this digest in the ledger *and* in the folder: after a crash during a reload they differ."""
+        """One that runs for this wish, or for one it can be reloaded from: the entry's digest tells which.
+
+        Its digest must stand in the ledger *and* in the folder: after a crash during a reload they differ. No key
+        becomes valid here that was not.
+        """
         here = place.read(self.folder, ["digest"]).get("digest")
         for entry in reversed(entries):
             alive = entry.process is not None and entry.process.alive()
-            if alive and not entry.detail.get("rehearsal") and entry.digest == self.digest == here:
+            known = entry.digest == self.digest or entry.detail.get("shape") == self.shape
+            if alive and not entry.detail.get("rehearsal") and known and entry.digest == here:
                 place.fill(self.folder, self.policy.live & place.valid(self.folder), passing=self._passing)
                 return entry
         return None
@@ -168,7 +175,7 @@ class NginxProcess:
             process = self._runner.spawn(stage, lambda found: record(self._entry(found, "", rehearsal=True)))
             try:
                 base = f"unix:{stage}/rehearsal.sock"
-                procs.wait_until((stage / "rehearsal.sock").exists, TURNOVER)
+                procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0, TURNOVER)
                 if problem := proof.hole(base, self.policy):
                     raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
             finally:

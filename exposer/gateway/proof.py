@@ -20,6 +20,9 @@ class Attempt:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+PROBING = Attempt("GET", "/.exposer")
+
+
 def attempts(policy: Policy) -> Iterator[Attempt]:
     """No key and a wrong key, where something is published and where nothing is."""
     yield Attempt("GET", "/")

@@ -110,9 +110,9 @@ def login_tiers(passers: Iterable[Passer]) -> list[dict[str, Passer]]:
     During a rotation two keys have the same label. nginx looks at the first line of a name only, so each further
     key of a name goes into a file of its own, which is asked when the one before has refused.
     """
-    tiers: list[dict[str, Passer]] = [{}]
-    for passer in reversed(list(passers)):  # the newest key first
-        tiers[0][passer.id] = passer
+    newest = list(reversed(list(passers)))
+    tiers: list[dict[str, Passer]] = [{passer.id: passer for passer in newest}]
+    for passer in newest:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", passer.label):
             continue
         free = next((tier for tier in tiers if passer.label not in tier), None)

@@ -54,9 +54,7 @@ def mint(
             f"{label!r} cannot be a key's label", "use up to 32 letters, digits, dots, dashes and underscores"
         )
     if any(key.label == label and key.state is not KeyState.REVOKED for key in ring.keys):
-        raise UsageError(
-            f"there is a key labelled {label!r} already", f"replace it with: exposer rotate-key {label}"
-        )
+        raise UsageError(f"there is a key labelled {label!r} already", f"replace it with: exposer rotate-key {label}")
     return _add(ring, label, now, expires, choose)
 
 
@@ -70,18 +68,14 @@ def rotate(
     old = [key for key in ring.keys if key.label == label and key.passes(now)]
     known = sorted({key.label for key in ring.keys})
     if not any(key.label == label for key in ring.keys):
-        hint = (
-            f"known labels: {', '.join(known)}"
-            if known
-            else "the first `exposer up` makes a key labelled default"
-        )
+        hint = f"known labels: {', '.join(known)}" if known else "the first `exposer up` makes a key labelled default"
         raise UsageError(f"there is no key labelled {label!r}", hint)
 
     def after(key: Key) -> Key:
+        if grace <= 0 and key.label == label and key.state in (KeyState.ACTIVE, KeyState.RETIRING):
+            return replace(key, state=KeyState.REVOKED, until=now)  # also one whose time is over: clocks are set back
         if key not in old:
             return key
-        if grace <= 0:
-            return replace(key, state=KeyState.REVOKED, until=now)
         ends = now + grace if key.until is None else min(key.until, now + grace)
         return replace(key, state=KeyState.RETIRING, until=ends)
 
@@ -107,9 +101,7 @@ def revoke_all(ring: Ring, now: float) -> Ring:
 
 def settle(ring: Ring, now: float) -> Ring:
     """The ring with keys whose time is over marked revoked; the same object when nothing changed."""
-    over = tuple(
-        key for key in ring.keys if key.state in (KeyState.ACTIVE, KeyState.RETIRING) and not key.passes(now)
-    )
+    over = tuple(key for key in ring.keys if key.state in (KeyState.ACTIVE, KeyState.RETIRING) and not key.passes(now))
     return _revoked(ring, over, now) if over else ring
 
 

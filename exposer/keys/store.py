@@ -34,13 +34,9 @@ class RingStore:
     def exists(self) -> bool:
         return os.path.lexists(self.path)
 
-    def stamp(self) -> tuple[int, int, int]:
-        """Changes whenever the file changes; cheap enough for every cycle. Zeros when there is no file."""
-        try:
-            info = self.path.lstat()
-        except OSError:
-            return (0, 0, 0)
-        return (info.st_ino, info.st_mtime_ns, info.st_size)
+    def stamp(self) -> tuple[int, ...]:
+        """Changes whenever the file, or the key to it, changes; cheap enough for every cycle. Zeros for no file."""
+        return (*_stamp(self.path), *_stamp(self.key_path))
 
     def read(self) -> Ring:
         """The ring; an empty new one when there is no file yet. Raises RingBrokenError."""
@@ -86,8 +82,16 @@ class RingStore:
         return RingBrokenError(
             f"the key ring {self.path} {what}; nothing passes",
             f"start afresh with new keys (rm {self.path} {self.key_path}, then exposer up), or put the last good one "
-            f"back (mv {self.backup} {self.path}): a key that was revoked last may pass again then, see exposer keys list",
+            f"back (mv {self.backup} {self.path}): what was revoked last may pass again then, see exposer keys list",
         )
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        info = path.lstat()
+    except OSError:
+        return (0, 0, 0)
+    return (info.st_ino, info.st_mtime_ns, info.st_size)
 
 
 def _ring(data: dict[str, Any]) -> Ring:

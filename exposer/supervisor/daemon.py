@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from exposer import files, procs
-from exposer.errors import ConfigError, ExposerError, LockedError
+from exposer.errors import ConfigError, ExposerError, LockedError, of_system
 from exposer.files import Places
 from exposer.journal import Journal
 from exposer.procs import Entry, Ledger, ProcessId
@@ -89,9 +89,12 @@ class Daemon:
         self.world = World(self.ledger, lambda role, text: show("progress", f"{role}: {text}"))
         self.loop = Loop(self.home, self.world, journal, show, self.home.check_every)
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
+        self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
         self._watch = Watch(self._notice)
         self._last = ""
+        self._untold = ""
+        self._announced = False
 
     def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
         """Blocks until the exposure is offline. `deadline` says when a start has taken too long."""
@@ -99,12 +102,17 @@ class Daemon:
         self.ledger.keep(lambda entry: entry.role != "supervisor")
         self.ledger.append(Entry("supervisor", me, detail=self.home.for_panic()))
         previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
-        signal.signal(signal.SIGHUP, lambda *_: self._notice())
+        signal.signal(signal.SIGHUP, self._signalled if self.hangup_ends else lambda *_: self._notice())
         server = self._serve(self.places.control, self._answer)
         self._watch.follow(*self.home.watched())
         try:
             self._drive(deadline)
             return self._close()
+        except LockedError:
+            raise  # what becomes of the backend is the panic's business
+        except BaseException:
+            self._abandon()
+            raise
         finally:
             server.close()
             self._watch.close()
@@ -112,7 +120,6 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _drive(self, deadline: Callable[[], bool]) -> None:
-        announced = False
         stopping_since: float | None = None
         while not self.loop.finished:
             self.loop.cycle(TICK)
@@ -121,10 +128,10 @@ class Daemon:
                 raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
             if self._config_changed.is_set():
                 self._reload()
-            if not announced and self.loop.state.phase == "online":
-                announced = True
+            if not self._announced and self.loop.state.wanted and self.loop.state.phase == "online":
+                self._announced = True
                 self.on_online(self.status())
-            if not announced and deadline():
+            if not self._announced and deadline():
                 self.loop.stop(self._late())
             if not self.loop.state.wanted:
                 now = procs.monotonic()
@@ -143,21 +150,17 @@ class Daemon:
         """What is left is ended by force, and nothing of ours stays behind."""
         left = self.home.sweep()
         self.world.close()
-        failure = self.loop.state.failure
-        if failure is not None:
-            self._write_failure(failure)
         for path in (self.places.ledger, self.places.snapshot):
             Path(path).unlink(missing_ok=True)
-        return Outcome(self.loop.state, failure, left)
+        return Outcome(self.loop.state, self.loop.state.failure, left)
 
-    def _write_failure(self, failure: Failed) -> None:
-        data = {
-            "code": failure.code,
-            "message": failure.error,
-            "hint": failure.hint,
-            "exit": failure.exit_code,
-        }
-        files.swap(self.places.failure, json.dumps(data).encode())
+    def _abandon(self) -> None:
+        """Something went wrong here: nothing may run on without a supervisor."""
+        try:
+            self.home.sweep()
+        except (ExposerError, OSError) as error:
+            self.loop.show("failed", f"not everything could be ended: {error}; see: exposer down")
+        self.world.close()
 
     def status(self) -> dict[str, Any]:
         """The present status, as `exposer status --json` shows it."""
@@ -167,11 +170,20 @@ class Daemon:
         status = self.status()
         comparable = json.dumps(status | {"supervisor": None}, sort_keys=True)
         if comparable != self._last:
+            self._last = comparable
             try:
                 files.swap(self.places.snapshot, json.dumps(status).encode())
-                self._last = comparable
             except OSError as error:
-                self.loop.show("status", f"the status could not be written: {error.strerror}")
+                self._cannot_tell(of_system(error))
+
+    def _cannot_tell(self, error: ExposerError) -> None:
+        """Before it is online for the first time nobody would ever hear of it; later it is said, and tried again."""
+        self._last = ""
+        if error.message != self._untold:
+            self._untold = error.message
+            self.loop.show("status", f"the status cannot be written: {error.message}")
+        if not self._announced:
+            self.loop.stop(Failed("status", error.message, error.hint, error.code, error.exit_code))
 
     def _answer(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         match asked.get("command"):

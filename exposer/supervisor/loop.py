@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
 from exposer.openapi.model import Operation
 from exposer.state.facts import (
@@ -23,7 +24,8 @@ from exposer.state.lifecycle import advance, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
 from exposer.supervisor.ports import Part, Rooms
-from exposer.supervisor.world import World
+from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
+from exposer.supervisor.world import World, failed
 
 Show = Callable[[str, str], None]
 TICK = 0.25
@@ -51,6 +53,7 @@ class Exposure:
     since: float = 0.0
     failure: Failed | None = None
     config_error: str = ""
+    trouble: str = ""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -71,10 +74,13 @@ class Loop:
         self._parts: dict[str, Part] = {}
         self._next_check = 0.0
         self._publishing = ""
+        self._next_publish = 0.0
+        self._unpublished = ""
         self._checking = False
         self._lost = 0
         self._upstream = ""
         self._drain_until = 0.0
+        self._unfit: dict[str, str] = {}
 
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
@@ -159,16 +165,46 @@ class Loop:
         stamp = self.rooms.stamp(now)
         if stamp != self._stamp:
             self._stamp = stamp
-            self.rooms.sync_keys(now)
-        parts = {BACKEND: self.rooms.backend()}
+            self._sync_keys(now)
+        parts: dict[str, Part] = {}
+        self._build(parts, BACKEND, self.rooms.backend)
         # While the backend is away its last address counts: the gateway's wish must not change by that.
         self._upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream)
-        if self._upstream and self.state.documented is not None:
-            parts[GATEWAY] = self.rooms.gateway(self._upstream, self.state.documented, now)
+        upstream, documented = self._upstream, self.state.documented
+        if upstream and documented is not None:
+            self._build(parts, GATEWAY, lambda: self.rooms.gateway(upstream, documented, now))
         listen = str(self.state.units[GATEWAY].detail.get("listen", ""))
         if listen:
-            parts[TUNNEL] = self.rooms.tunnel(listen)
+            self._build(parts, TUNNEL, lambda: self.rooms.tunnel(listen))
         return parts
+
+    def _build(self, parts: dict[str, Part], role: str, build: Callable[[], Part]) -> None:
+        """Adds a part; one that cannot be made (a secret that is not there) stays as it was, and that is said once."""
+        try:
+            parts[role] = build()
+            self._unfit.pop(role, None)
+        except (ExposerError, OSError) as error:
+            if role in self._parts:
+                parts[role] = self._parts[role]
+            fact = failed(role, error, keeps=self.state.units[role].phase is Phase.UP)
+            if self._unfit.get(role) != fact.error:
+                self._unfit[role] = fact.error
+                self.world.inbox.put(fact)
+
+    def _sync_keys(self, now: float) -> None:
+        """Keys that no longer pass are refused from now on; trouble with the ring is said, and lets nobody in."""
+        try:
+            self.rooms.sync_keys(now)
+        except (ExposerError, OSError) as error:
+            self.note("keyring", f"the keys could not be brought up to date: {error}")
+        self._hear_of_trouble()
+
+    def _hear_of_trouble(self) -> None:
+        """Keys that cannot be read: nobody gets in, and that must not look well."""
+        trouble = self.rooms.trouble()
+        if trouble != self.state.trouble:
+            self.state.trouble = trouble
+            self.note("keyring", trouble or "the keys can be read again")
 
     def _wishes(self) -> Mapping[str, Wish]:
         wishes = {role: Wish(part.digest, getattr(part, "shape", "")) for role, part in self._parts.items()}
@@ -200,8 +236,10 @@ class Loop:
             case Checked():
                 self._take_checked(fact)
                 return
-            case Failed(role="publish" | "cancel"):
-                self._publishing = ""
+            case Failed(role="publish"):
+                self._take_unpublished(fact)
+                return
+            case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")
                 return
         role, before = fact_role(fact), self.state.units[fact_role(fact)]
@@ -211,9 +249,11 @@ class Loop:
         if isinstance(fact, Documented):
             self.state.documented = fact
             self._publishing = ""
+            if not fact.operations and not self.state.was_online:
+                self.stop(nothing_published(fact))
         if isinstance(fact, Looked) and after.fatal:
             self._give_up(role, fact.look.error)
-        if isinstance(fact, Failed) and not self.state.was_online and self.state.wanted and fails_fast(fact):
+        if isinstance(fact, Failed) and self._ends_the_attempt(fact):
             self._fail(fact)
 
     def _give_up(self, role: str, why: str) -> None:
@@ -221,6 +261,9 @@ class Loop:
         self._fail(Failed(role, why, fatal=True))
         self._begin(Stop(role, why))
         self.state.units[role] = self.state.units[role].with_(retry_at=float("inf"))
+
+    def _ends_the_attempt(self, fact: Failed) -> bool:
+        return not self.state.was_online and self.state.wanted and fails_fast(fact)
 
     def _fail(self, fact: Failed) -> None:
         """Something that trying again cannot mend. Before the first time online that ends the attempt."""
@@ -244,7 +287,8 @@ class Loop:
             case Failed(keeps=True, role=role, error=error) if error != before.error:
                 self.note("refused", f"{role}: {error}; the last good one stays in force", role=role)
             case Failed(keeps=False, role=role, error=error):
-                self.note("failed", f"{role}: {error}", role=role)
+                # What ends the attempt is said once, as the error at the end.
+                self.note("gave-up" if self._ends_the_attempt(fact) else "failed", f"{role}: {error}", role=role)
             case Documented(operations=ops, total=total) if self._differs(fact):
                 self.note("document", f"schema: {len(ops)} of {total} operations to publish", published=len(ops))
             case Looked(role=role, look=look) if look.healthy is False and before.healthy is not False:
@@ -267,7 +311,7 @@ class Loop:
             return
         digest = f"{self.state.url} {self.rooms.schema_digest()} {documented.document and documented.document.digest}"
         digest += str(hash(documented.operations))
-        if digest != self._publishing:
+        if digest != self._publishing and now >= self._next_publish:
             self._publishing = digest
             self.world.publish(self.rooms, documented, self.state.url)
         gateway = self.state.units[GATEWAY]
@@ -290,6 +334,15 @@ class Loop:
             self.state.published = fact
             self.note("published", f"document written for {fact.url}", digest=fact.publication.digest)
 
+    def _take_unpublished(self, fact: Failed) -> None:
+        """Tried again, but not at once: on a full disk each note of it would make matters worse."""
+        self._publishing, self._next_publish = "", time.monotonic() + RECHECK
+        if fact.error != self._unpublished:
+            self.note("failed", f"the document could not be written: {fact.error}")
+        self._unpublished = fact.error
+        if not self.state.was_online:
+            self.stop(fact)
+
     def _take_checked(self, fact: Checked) -> None:
         self._checking = False
         before, self.state.checked = self.state.checked, fact
@@ -311,19 +364,9 @@ class Loop:
             locked=state.locked,
             was_online=state.was_online,
             published=state.published is not None,
-            trusted=trusted,
+            trusted=trusted and not state.trouble,
         )
         if phase != state.phase:
             before, state.phase, state.since = state.phase, phase, time.time()
             state.was_online = state.was_online or phase == "online"
             self.note("phase", f"{before} → {phase}", phase=phase, before=before)
-
-
-def fact_role(fact: Fact) -> str:
-    """The part a fact is about; the document's is `schema`."""
-    return SCHEMA if isinstance(fact, Documented) else str(getattr(fact, "role", SCHEMA))
-
-
-def fails_fast(fact: Failed) -> bool:
-    """Whether a first start should end here: only a tunnel's passing trouble is worth waiting for."""
-    return not fact.keeps and (fact.fatal or fact.role != TUNNEL or fact.code in ("missing", "config"))

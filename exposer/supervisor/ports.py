@@ -72,3 +72,6 @@ class Rooms(Protocol):
 
     def stamp(self, now: float) -> str:
         """Changes when the ring or an own template changes; cheap enough for every cycle."""
+
+    def trouble(self) -> str:
+        """What is wrong with the keys, as a sentence with a next step; "" when nothing is."""

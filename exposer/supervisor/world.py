@@ -5,9 +5,10 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from exposer import procs
-from exposer.errors import ExposerError
+from exposer.errors import ExposerError, of_system
 from exposer.openapi.model import Operation
 from exposer.procs import Entry, Ledger
 from exposer.state.facts import (
@@ -103,7 +104,11 @@ class World:
                 rooms.end(old)
             self._forget(role)
             entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
-            self._remember(role, entry)
+            try:
+                self._remember(role, entry)
+            except BaseException:
+                part.stop(entry)  # what cannot be put on record must not run
+                raise
             adopted = False
         else:
             adopted = True
@@ -113,7 +118,8 @@ class World:
     def _reload(self, role: str, part: Reloadable) -> Fact:
         begun = time.monotonic()
         entry = part.reload(self.entries[role], self.ledger.append, lambda text: self._tell(role, text))
-        self._remember(role, entry)
+        with suppress(OSError):  # it is on record as it was before: still found, only not taken over by a next `up`
+            self._remember(role, entry)
         self.entries[role], self.parts[role] = entry, part
         return Reloaded(role, entry, time.monotonic() - begun)
 
@@ -121,7 +127,8 @@ class World:
         """The newest line of a role is the true one; it is written last, so older ones may go."""
         self.ledger.append(entry)
         newest = entry.to_line()
-        self.ledger.keep(lambda other: other.role != role or other.to_line() == newest)
+        with suppress(OSError):  # a line too many does no harm
+            self.ledger.keep(lambda other: other.role != role or other.to_line() == newest)
 
     def _forget(self, role: str) -> None:
         """All lines of a part that is gone, and of what came with it."""
@@ -143,10 +150,13 @@ class World:
         return _gone(role, self.parts[role].look(entry), _how_it_ended(entry))
 
     def _stop(self, role: str) -> Fact:
-        entry = self.entries.pop(role, None)
-        if entry is not None:
-            self.parts[role].stop(entry)
-        self._forget(role)
+        self.entries.pop(role, None)
+        part = self.parts.get(role)
+        for entry in self.ledger.entries():  # also one whose leader has died just now: its group may live on
+            if entry.role == role and part is not None:
+                part.stop(entry)
+        with suppress(OSError):  # what it names is gone
+            self._forget(role)
         return Stopped(role)
 
     def _sweep(self, role: str, rooms: Rooms) -> None:
@@ -160,9 +170,10 @@ class World:
         def run() -> None:
             try:
                 fact = job()
-            except ExposerError as error:
-                fact = otherwise(error.message) if otherwise else _failure(role, error, keeps)
-            except Exception as error:  # a bug or a failing disk must not kill the loop; it is shown and journalled
+            except (ExposerError, OSError) as error:
+                told = failed(role, error, keeps=keeps)
+                fact = otherwise(told.error) if otherwise else told
+            except Exception as error:  # a bug must not kill the loop; it is shown and journalled
                 text = f"{type(error).__name__}: {error}"
                 fact = otherwise(text) if otherwise else Failed(role, text, code="internal", keeps=keeps)
             if fact is not None:
@@ -175,7 +186,9 @@ def _gone(role: str, look: Look, otherwise: str) -> Gone:
     return Gone(role, look.error or otherwise, look.fatal, float(look.detail.get("wait") or 0.0))
 
 
-def _failure(role: str, error: ExposerError, keeps: bool) -> Failed:
+def failed(role: str, raised: ExposerError | OSError, *, keeps: bool) -> Failed:
+    """An error as a fact about a part; `keeps` when what ran before still runs."""
+    error = of_system(raised) if isinstance(raised, OSError) else raised
     return Failed(
         role,
         error.message,

@@ -177,6 +177,19 @@ def test_a_killed_supervisor_is_replaced_without_a_lost_request(sample: Exposure
     assert set(statuses) == {200}
 
 
+def test_a_key_rotated_while_there_is_no_supervisor_is_in_force_after_the_next_start(sample: Exposure) -> None:
+    sample.up()
+    gateway, old = sample.pid("gateway"), sample.key
+    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+    eventually(lambda: sample.status()["phase"] == "degraded")
+    new = sample.run("rotate-key", "--now").stdout.strip()
+    assert sample.get("/api/notes", key=old).status == 401
+    sample.up()
+    eventually(lambda: sample.get("/api/notes", key=new).status == 200)
+    assert sample.get("/api/notes", key=old).status == 401
+    assert sample.pid("gateway") == gateway
+
+
 def test_down_ends_what_a_dead_supervisor_left_behind(sample: Exposure) -> None:
     sample.up()
     pids = processes_of(sample)
@@ -201,7 +214,7 @@ def test_each_killed_part_comes_back(sample: Exposure) -> None:
     for role in ("backend", "gateway"):
         pid = sample.pid(role)
         os.killpg(pid, signal.SIGKILL)
-        eventually(lambda role=role, pid=pid: sample.pid(role) != pid, within=20)
+        eventually(lambda role=role, pid=pid: sample.pid(role) not in (0, pid), within=20)
         eventually(lambda: sample.get("/api/notes").status == 200, within=20)
     assert sample.status()["backend"]["restarts"] == 1
 

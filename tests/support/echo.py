@@ -83,7 +83,9 @@ class _Handler(socketserver.StreamRequestHandler):
         self._send("401 No", 'WWW-Authenticate: Backend realm="x"\r\n', b"the backend's own words", bare=bare)
 
     def _say_leaky(self, bare: bool) -> None:
-        fields = "Server: Secret/1.2\r\nX-Powered-By: PHP/5\r\nSet-Cookie: sid=1\r\nX-Accel-Redirect: /./refused/400\r\n"
+        fields = (
+            "Server: Secret/1.2\r\nX-Powered-By: PHP/5\r\nSet-Cookie: sid=1\r\nX-Accel-Redirect: /./refused/400\r\n"
+        )
         self._send("200 OK", fields + "X-Accel-Limit-Rate: 1\r\nX-Kept: yes\r\n", b"whole", bare=bare)
 
     def _say_large(self, bare: bool) -> None:

@@ -113,7 +113,8 @@ class Exposure:
         return [json.loads(line) for line in lines if line.strip()]
 
     def pid(self, role: str) -> int:
-        return [entry for entry in self.ledger() if entry["role"] == role][-1]["pid"]
+        """The pid of a part, or 0 while there is none."""
+        return next((entry["pid"] for entry in reversed(self.ledger()) if entry["role"] == role and "pid" in entry), 0)
 
     def wait_for(self, phase: str, within: float = 20) -> None:
         eventually(lambda: self.phase() == phase, within=within)

@@ -3,8 +3,9 @@
 import base64
 import contextlib
 import http.client
+import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,11 @@ class Gate:
     def key_id(self, label: str) -> str:
         return self.keys[label].split("_")[1]
 
-    def make(self, *, templates: str = "", workers: int = 2, port: int = 0, **changes: Any) -> NginxProcess:
-        policy = make_policy(self.ring, self.echo.url, **(self.changes | changes))
-        return NginxProcess(self.folder, policy, templates=templates, workers=workers, port=port)
+    def make(
+        self, *, templates: str = "", workers: int = 2, port: int = 0, ca: str = "", **changes: Any
+    ) -> NginxProcess:
+        policy = make_policy(self.ring, **({"upstream": self.echo.url} | self.changes | changes))
+        return NginxProcess(self.folder, policy, templates=templates, workers=workers, port=port, ca=ca)
 
     def start(self) -> "Gate":
         self.entry = self.part.start(self.entries.append, self.told.append)
@@ -199,5 +202,5 @@ def secret_header(value: str) -> tuple[str, Secret]:
     return "Authorization", Secret(value)
 
 
-def statuses(gate: Gate, targets: Iterable[str]) -> dict[str, int]:
-    return {target: gate.status(target) for target in targets}
+def log(gate: Gate) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (gate.folder / "access.log").read_bytes().splitlines()]

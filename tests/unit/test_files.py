@@ -12,6 +12,7 @@ import pytest
 
 from exposer import files
 from exposer.files import FileLock, NotPrivateError, Places
+from tests.support.disk import mounted
 from tests.support.eventually import eventually
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a folder to another user")
@@ -27,12 +28,8 @@ def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""
-    place = tmp_path / "tiny"
-    place.mkdir(0o700)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "exposer-test", place]).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with mounted(tmp_path / "tiny", "size=64k") as place:
+        yield place
 
 
 def beside(path: Path) -> list[str]:
@@ -289,8 +286,10 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
 
 def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    code = "import sys\nfrom exposer.files import FileLock\nFileLock(sys.argv[1]).acquire()\nprint('held', flush=True)\ninput()"
-    code = code.replace("FileLock(sys.argv[1]).acquire()", "lock = FileLock(sys.argv[1])\nlock.acquire()")
+    code = (
+        "import sys\nfrom exposer.files import FileLock\n"
+        "lock = FileLock(sys.argv[1])\nlock.acquire()\nprint('held', flush=True)\ninput()\n"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exposer.journal import Journal, JournalError
 from exposer.secret import Secret
+from tests.support.disk import fill, mounted
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters()),
@@ -140,12 +141,8 @@ def test_a_path_that_is_not_utf8_is_written_and_locks_nobody_out(journal: Journa
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "tiny"
-    place.mkdir(0o700)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "exposer-test", place]).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with mounted(tmp_path / "tiny", "size=256k") as place:
+        yield place
 
 
 def test_a_full_disk_is_said_and_what_was_written_stays_whole(tiny_disk: Path) -> None:
@@ -167,10 +164,8 @@ def test_a_full_disk_is_said_and_what_was_written_stays_whole(tiny_disk: Path) -
 
 
 def test_a_disk_too_full_to_begin_is_said(tiny_disk: Path) -> None:
-    with open(tiny_disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-        while True:
-            filler.write(b"x" * 4096)
-    with pytest.raises(JournalError, match="journal.db"):
+    fill(tiny_disk)
+    with pytest.raises(JournalError, match=r"journal\.db"):
         Journal(tiny_disk / "journal.db")
 
 
@@ -190,7 +185,7 @@ def test_a_newer_versions_journal_is_refused_and_left_as_it_is(journal: Journal,
 @pytest.mark.parametrize("content", [b"this is no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_file_that_is_no_journal_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(JournalError, match="move it away|cannot be used") as caught:
+    with pytest.raises(JournalError, match="cannot be used") as caught:
         Journal(path)
     assert "mv " in caught.value.hint
     assert path.read_bytes() == content
@@ -251,8 +246,12 @@ def test_threads_that_write_at_once_lose_nothing(journal: Journal) -> None:
 
 
 def test_a_writer_that_is_killed_leaves_a_whole_journal(path: Path) -> None:
-    code = WRITER.replace("range(60)", "range(10**9)").replace('journal.append("k", who', 'print(n, flush=True); journal.append("k", who')
-    with subprocess.Popen([sys.executable, "-c", code, path, "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+    code = WRITER.replace("range(60)", "range(10**9)").replace(
+        'journal.append("k", who', 'print(n, flush=True); journal.append("k", who'
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, path, "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
         assert writer.stdin is not None
         assert writer.stdout is not None
         writer.stdin.write(b"go\n")

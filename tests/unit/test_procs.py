@@ -157,7 +157,9 @@ def test_a_program_inherits_no_secret_from_the_environment(
 
 def test_arguments_reach_the_program_as_they_are(spawn: Spawn, tmp_path: Path) -> None:
     words = ["$(touch pwned)", "`id`", "a b", "", "-n", "*", "';", '"\\', "new\nline"]
-    spawn(sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]), flush=True)", *words, cwd=str(tmp_path))
+    spawn(
+        sys.executable, "-c", "import sys, json; print(json.dumps(sys.argv[1:]), flush=True)", *words, cwd=str(tmp_path)
+    )
     eventually(lambda: says(tmp_path / "log", "]\n"))
     assert json.loads((tmp_path / "log").read_text()) == words
     assert not (tmp_path / "pwned").exists()
@@ -296,8 +298,9 @@ def test_a_leaderless_group_of_another_boot_is_left_alone() -> None:
 
 def test_a_leaderless_group_inside_somebody_elses_session_is_left_alone() -> None:
     """A pipeline of the user's shell is a group, too; its session is the shell's."""
-    script = "set -m; (sh -c 'sleep 300 & echo $$ $!'); sleep 300"
-    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True) as shell:
+    script = "set -m; (sh -c 'sleep 300 & echo $$ $!'); read x"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["bash", "-c", script], stdin=pipe, stdout=pipe, text=True, start_new_session=True) as shell:
         assert shell.stdout is not None
         group, sleeper = (int(word) for word in shell.stdout.readline().split())
         member = ProcessId.of(sleeper)
@@ -344,7 +347,7 @@ def test_a_short_command_gives_its_output_and_its_code() -> None:
 def test_a_command_that_takes_too_long_is_ended_though_its_child_holds_the_pipe() -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match="did not end within"):
-        procs.run(["sh", "-c", "sleep 4 & sleep 300"], timeout=0.3)
+        procs.run(["sh", "-c", "sleep 4 & exec sleep 300"], timeout=0.3)
     assert time.monotonic() - begun < 3
 
 
@@ -357,7 +360,9 @@ def test_a_short_command_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def entry(n: int, boot: str = "boot") -> Entry:
-    return Entry("gateway", ProcessId(n, str(n * 7), boot), {"container": f"c{n}"}, f"d{n}", {"listen": f"127.0.0.1:{n}"})
+    return Entry(
+        "gateway", ProcessId(n, str(n * 7), boot), {"container": f"c{n}"}, f"d{n}", {"listen": f"127.0.0.1:{n}"}
+    )
 
 
 def same(one: Entry, other: Entry) -> bool:

@@ -37,7 +37,7 @@ def test_the_door_opens() -> None:
         lambda s: f"{s!r:>40}",
         lambda s: f"{s:>40}",
         lambda s: "%s %r" % (s, s),  # noqa: UP031
-        lambda s: "{0} {0!r} {0!s}".format(s),  # noqa: UP030, UP032
+        lambda s: "{0} {0!r} {0!s}".format(s),  # noqa: UP032
         lambda s: str([s, {"k": s}, (s,)]),
         lambda s: repr(Holder("n", s)),
         lambda s: pprint.pformat({"k": s}),

@@ -180,7 +180,10 @@ def test_whoever_takes_nothing_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         begun = time.monotonic()
         body = b"x" * 50_000_000
-        assert refused(f"http://127.0.0.1:{deaf.getsockname()[1]}", method="POST", body=body, timeout=0.5).stage == "answer"
+        assert (
+            refused(f"http://127.0.0.1:{deaf.getsockname()[1]}", method="POST", body=body, timeout=0.5).stage
+            == "answer"
+        )
         assert time.monotonic() - begun < 3
 
 

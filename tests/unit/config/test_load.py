@@ -44,7 +44,7 @@ def test_the_least_config_has_every_default():
     config = parse(LEAST, HERE)
     assert config.tunnel.provider == "local"
     assert config.auth.methods == ("api-key",)
-    assert config.schema.max_operations == 0
+    assert (config.schema.max_operations, config.schema.profile) == (30, "auto")
     assert config.notes == ()
 
 

@@ -105,7 +105,7 @@ def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
     )
     (note, *_) = parse(CONTRACT, HERE).notes
     assert note == (
-        "accepted but not in force in this version: lease, schema.client, limits.response, limits.egress, "
+        "accepted but not in force in this version: lease, limits.response, limits.egress, "
         "panic.on, notify.webhook, notify.desktop, hooks.address_changed, audit.retain"
     )
 

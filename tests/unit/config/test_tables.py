@@ -90,6 +90,7 @@ def test_a_wrong_value_in_the_backend_is_told_with_its_place(line, said):
         ("[schema]\nmethods = []", "schema.methods: is empty"),
         ("[schema]\ninclude = [1]", "schema.include[0]: should be an operation id"),
         ('[schema]\nexclude = [""]', "schema.exclude[0]: is empty"),
+        ('[schema]\nprofile = "a b"', "schema.profile: must not have a space in it"),
         ("[schema]\nmax_operations = -1", "schema.max_operations: should be a whole number"),
         ('[limits]\nbody = "0B"', "limits.body: should be from 1B"),
         ('[limits]\nrate = "0/s"', "limits.rate: should be a rate"),

@@ -1,0 +1,27 @@
+"""What a fact means for the attempt to come online. Pure."""
+
+from exposer.state.facts import Documented, Fact, Failed
+from exposer.state.model import SCHEMA, TUNNEL
+
+
+def fact_role(fact: Fact) -> str:
+    """The part a fact is about; the document's is `schema`."""
+    return SCHEMA if isinstance(fact, Documented) else str(getattr(fact, "role", SCHEMA))
+
+
+def nothing_published(fact: Documented) -> Failed:
+    """Why it would make no sense to go online: every call would be refused."""
+    if fact.document is None:
+        why = "there is no document, and schema.include names no calls"
+        hint = 'name some, such as schema.include = ["GET /items/{id}"], or set backend.openapi'
+    elif not fact.total:
+        why, hint = "the document has no operations", "is it the right one? Look at backend.openapi"
+    else:
+        why = f"the document has {fact.total} operations, and none of them is chosen"
+        hint = "choose with schema.methods, schema.include and schema.exclude"
+    return Failed(SCHEMA, f"nothing would be published: {why}", hint, code="nothing-published")
+
+
+def fails_fast(fact: Failed) -> bool:
+    """Whether a first start should end here: only a tunnel's passing trouble is worth waiting for."""
+    return not fact.keeps and (fact.fatal or fact.role != TUNNEL or fact.code in ("missing", "config"))

@@ -1,0 +1,342 @@
+"""An unlucky user's config, command line and machine: each mistake is said once, clearly, and leaves nothing."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.backends import docker, engine_runs, left_over
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.images import server_image
+from tests.support.unlucky import config, left, moody, passing, refused
+
+Make = Callable[..., Exposure]
+needs_engine = pytest.mark.skipif(not engine_runs(), reason="no Docker engine")
+BROKEN = """
+engin = "process"
+[backend]
+command = ["x"]
+image = "y"
+prt = 3
+[tunnel]
+provider = "cloudflare"
+[limits]
+rate = "60/mim"
+timeout = 45
+"""
+SECRET = "sk-live-7Hf93kdLq02mZx81TnVb"
+
+
+def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command in a folder that has no config."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("EXPOSER_")}
+    argv = [sys.executable, "-m", "exposer", *words]
+    return subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("words", ["up", "up -d", "down", "status", "url", "keys list", "rotate-key", "logs", "unlock"])
+def test_without_a_config_every_command_says_where_it_looked(tmp_path: Path, words: str) -> None:
+    done = alone(tmp_path, *words.split())
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"there is no exposer.toml in {tmp_path}" in done.stderr
+    assert "-f PATH" in done.stderr
+
+
+def test_a_broken_config_tells_every_problem_at_once_with_its_line_and_a_guess(make_exposure: Make) -> None:
+    exposure = make_exposure(BROKEN)
+    says = (
+        "exposer.toml has 6 problems",
+        "exposer.toml:4: engin: there is no such key (did you mean 'engine'?)",
+        "exposer.toml:5: backend: should have exactly one of",
+        "exposer.toml:8: backend.prt: there is no such key (did you mean 'port'?)",
+        "exposer.toml:10: tunnel.provider:",
+        "(did you mean 'cloudflared'?)",
+        "exposer.toml:12: limits.rate:",
+        "exposer.toml:13: limits.timeout:",
+    )
+    refused(exposure, "up", code=3, says=says)
+    refused(exposure, "up", "-d", code=3, says=says)
+    refused(exposure, "config", "check", code=3, says=says)
+    error = json.loads(refused(exposure, "up", "--json", code=3, says=()).stderr)["error"]
+    assert (error["code"], len(error["problems"])) == ("config", 6)
+
+
+@pytest.mark.parametrize("text", ["[backend\n", "engine = process\n", "a = [1,\n", "\x00"])
+def test_what_is_not_toml_is_said_with_its_line(make_exposure: Make, text: str) -> None:
+    refused(make_exposure(text), "up", "-d", code=3, says=["exposer.toml:", "is not valid TOML"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[tunnel]", f'[tunnel]\ntoken = "{SECRET}"'),
+        ("[tunnel]", f'[backend.auth]\nheader = "Authorization"\nvalue = "{SECRET}"\n[tunnel]'),
+        ("[backend]", f'[backend]\nenv = {{ API_TOKEN = "{SECRET}" }}'),
+        ('provider = "local"', f'provider = "{SECRET}"'),
+        ("[backend]", f'[backend]\nimage = "{SECRET}"'),
+        ("[backend]", f"[backend]\n{SECRET} = 1"),
+    ],
+)
+def test_a_literal_secret_is_refused_and_never_repeated(make_exposure: Make, before: str, after: str) -> None:
+    exposure = make_exposure(sample_config(free_port()).replace(before, after))
+    for words in (("up", "-d"), ("up", "--json"), ("config", "check"), ("config", "show")):
+        refused(exposure, *words, code=3, says=["exposer.toml"], never=[SECRET, SECRET[8:]])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["upp"], "did you mean 'up'?"),
+        (["up", "--detatch"], "--detach"),
+        (["up", "--timeout", "soon"], "--timeout"),
+        (["keys", "show"], "LABEL"),
+        (["keys", "add", "two words"], "cannot be a key's label"),
+        (["keys", "revoke", "nobody"], "there is no valid key labelled 'nobody'"),
+        (["rotate-key", "nobody"], "there is no key labelled 'nobody'"),
+        (["rotate-key", "--grace", "later"], "--grace"),
+        (["wait"], "--online"),
+        (["wait", "--online", "--timeout", "soon"], "--timeout"),
+        (["logs", "gatway"], "'gateway'"),
+        (["down", "--purge"], "--yes"),
+        (["--json"], "missing command"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_with_json_one_document(sample: Exposure, words: list[str], says: str) -> None:
+    done = refused(sample, *words, code=2, says=[says])
+    assert done.stderr.startswith("error: ") or words == ["--json"]
+    error = json.loads(sample.run("--json", *words).stderr)
+    assert set(error["error"]) == {"code", "message", "hint"}
+    assert (error["schema"], error["error"]["code"]) == (1, "usage")
+
+
+def test_follow_keeps_its_short_option_and_warns_of_nothing(sample: Exposure) -> None:
+    done = sample.run("logs", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-f, --follow" in done.stdout
+    assert "--file PATH" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["url", "status", "keys list", "wait --online --timeout 1s"])
+def test_asking_an_exposure_that_never_ran_makes_no_files(sample: Exposure, words: str) -> None:
+    done = sample.run(*words.split())
+    assert done.returncode in (0, 5, 7)
+    assert "Traceback" not in done.stderr
+    assert not sample.state.exists()
+    assert not sample.runtime.exists()
+
+
+@pytest.fixture
+def dead_socket(tmp_path: Path) -> Iterator[str]:
+    """A socket file that nobody listens at any more."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "d.sock"))
+    yield f"unix://{tmp_path}/d.sock"
+
+
+IMAGE = 'image = "nowhere.invalid/none:1"'
+
+
+def test_without_a_docker_engine_it_says_so_and_how_to_get_one(make_exposure: Make, dead_socket: str) -> None:
+    exposure = make_exposure(config(80, IMAGE))
+    gone = f"unix://{exposure.folder}/no.sock"
+    for host in (gone, dead_socket):
+        for words in (("up", "-d"), ("up",)):
+            refused(exposure, *words, code=4, says=["Docker", host, "DOCKER_HOST"], DOCKER_HOST=host)
+    assert exposure.run("status", DOCKER_HOST=dead_socket).returncode == 0
+    assert exposure.run("down", DOCKER_HOST=dead_socket).returncode == 0
+
+
+def test_who_may_not_use_docker_is_told_how_to_be_let_in(make_exposure: Make) -> None:
+    exposure = make_exposure(config(80, IMAGE))
+    if os.geteuid() == 0:
+        pytest.skip("root may use every socket")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(exposure.folder / "d.sock"))
+        sock.listen()
+        (exposure.folder / "d.sock").chmod(0)
+        host = f"unix://{exposure.folder}/d.sock"
+        refused(exposure, "up", "-d", code=4, says=["you may not use", "docker group"], DOCKER_HOST=host)
+
+
+@pytest.mark.docker
+@needs_engine
+def test_an_image_that_is_not_to_be_had_is_refused(make_exposure: Make) -> None:
+    exposure = make_exposure(config(80, IMAGE))
+    refused(exposure, "up", "-d", code=4, says=["the image nowhere.invalid/none:1", "docker load"])
+    assert left_over(exposure.name) == []
+
+
+@pytest.mark.docker
+@needs_engine
+def test_a_container_that_is_not_there_or_does_not_run_is_named(make_exposure: Make) -> None:
+    exposure = make_exposure()
+    exposure.write(config(80, f'container = "{exposure.name}-other"'))
+    refused(exposure, "up", "-d", code=4, says=[f"there is no container {exposure.name}-other", "docker ps"])
+    docker("create", "--name", f"{exposure.name}-other", server_image())
+    try:
+        says = ["does not run (it is created)", f"docker start {exposure.name}-other"]
+        refused(exposure, "up", "-d", code=4, says=says)
+        assert f"{exposure.name}-other" in docker("ps", "-a", "--format", "{{.Names}}"), "not ours to remove"
+    finally:
+        docker("rm", "-f", f"{exposure.name}-other")
+    assert left_over(exposure.name) == []
+
+
+@pytest.mark.docker
+@needs_engine
+def test_a_container_that_dies_at_once_shows_its_last_words_and_is_removed(make_exposure: Make) -> None:
+    backend = f'image = "{server_image()}"\nenv = {{ DIE = "no database" }}\nhealth = "/health"'
+    exposure = make_exposure(config(8080, backend))
+    refused(exposure, "up", "-d", code=1, says=["exit code 3", "about to die: no database"])
+    assert left_over(exposure.name) == []
+
+
+def test_a_folder_to_build_without_a_dockerfile_is_named(make_exposure: Make) -> None:
+    exposure = make_exposure(config(80, 'build = "."'))
+    if not engine_runs():
+        pytest.skip("no Docker engine")
+    refused(exposure, "up", "-d", code=4, says=["there is no Dockerfile in", str(exposure.folder)])
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else has."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield int(sock.getsockname()[1])
+
+
+def test_a_backend_port_that_is_taken_is_named(make_exposure: Make, taken: int) -> None:
+    exposure = make_exposure(moody(taken))
+    refused(exposure, "up", "-d", code=1, says=[f"port {taken} is in use already", "backend.port"])
+
+
+@pytest.mark.nginx
+def test_a_gateway_port_that_is_taken_is_named(make_exposure: Make, taken: int) -> None:
+    exposure = make_exposure(moody(free_port(), more=f"[gateway]\nport = {taken}"))
+    refused(exposure, "up", "-d", code=1, says=[f"port {taken} of 127.0.0.1", "gateway.port"])
+
+
+@pytest.mark.parametrize("words", [("up",), ("up", "-d")])
+def test_without_nginx_it_says_how_to_install_it(make_exposure: Make, words: tuple[str, ...]) -> None:
+    exposure = make_exposure(moody(free_port(), more='[gateway]\nbinary = "/nonexistent"'))
+    refused(exposure, *words, code=4, says=["nginx", "/nonexistent", "apt install", "brew install"])
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize(
+    ("tunnel", "says"),
+    [
+        ('provider = "cloudflared"', ["cloudflared is not on PATH", "brew install cloudflared"]),
+        ('provider = "ngrok"\ntoken = "env:NG"', ["the ngrok agent is not on PATH", "tunnel.binary"]),
+        ('provider = "cloudflared"\nbinary = "/nonexistent"', ["/nonexistent"]),
+    ],
+)
+def test_without_its_program_a_tunnel_says_how_to_get_it(make_exposure: Make, tunnel: str, says: list[str]) -> None:
+    folder = Path(shutil.which("nginx") or "/usr/sbin/nginx").parent
+    exposure = make_exposure(moody(free_port()).replace('provider = "local"', tunnel))
+    path = f"{folder}:/bin:/usr/bin"
+    if any(shutil.which(name, path=path) for name in ("cloudflared", "ngrok")):
+        pytest.skip("they are installed among the system's programs")
+    refused(exposure, "up", "-d", code=4, says=says, NG="x", PATH=path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[backend]", '[backend]\nenv = { A = "env:MISSING_TOKEN" }'),
+        ("[tunnel]", '[backend.auth]\nheader = "Authorization"\nvalue = "env:MISSING_TOKEN"\n[tunnel]'),
+        ('provider = "local"', 'provider = "ngrok"\ntoken = "env:MISSING_TOKEN"'),
+    ],
+)
+def test_a_secret_that_is_not_there_is_named_by_its_variable(make_exposure: Make, before: str, after: str) -> None:
+    exposure = make_exposure(moody(free_port()).replace(before, after))
+    refused(exposure, "up", "-d", code=4, says=["MISSING_TOKEN is not set or empty", "set MISSING_TOKEN"])
+
+
+def test_a_program_that_is_not_there_is_named(make_exposure: Make) -> None:
+    exposure = make_exposure(config(free_port(), 'command = ["no-such-program"]'))
+    refused(exposure, "up", "-d", code=4, says=["backend.command", "no-such-program"])
+
+
+@pytest.mark.parametrize(
+    ("mood", "why"), [("deaf", "Connection refused"), ("sick", "GET /health answers 503"), ("slow=60", "refused")]
+)
+def test_a_backend_that_is_never_healthy_is_given_up_with_its_answer_and_its_log(
+    make_exposure: Make, mood: str, why: str
+) -> None:
+    exposure = make_exposure(moody(free_port(), mood, backend='start_timeout = "2s"'))
+    says = ["not healthy after 2 s", why, "connecting to the database", "backend.start_timeout"]
+    done = refused(exposure, "up", "-d", code=7, says=says, never=['"GET /health HTTP'])
+    assert done.stderr.count("not healthy") == 1, "said once is enough"
+
+
+def test_a_backend_that_dies_at_once_shows_its_last_lines(make_exposure: Make) -> None:
+    exposure = make_exposure(moody(free_port(), "dead"))
+    for words in (("up", "-d"), ("up",)):
+        says = ["ended with exit code 1", "connecting to the database", "no database at db.internal"]
+        refused(exposure, *words, code=1, says=says)
+    assert "no database" in exposure.run("logs", "backend").stdout
+
+
+@pytest.mark.nginx
+def test_a_slow_backend_is_waited_for(make_exposure: Make) -> None:
+    exposure = make_exposure(moody(free_port(), "slow=2"))
+    exposure.up()
+    assert exposure.get("/api/notes").status == 200
+
+
+@pytest.mark.nginx
+def test_a_start_that_takes_longer_than_its_timeout_is_taken_back(make_exposure: Make) -> None:
+    exposure = make_exposure(moody(free_port(), "slow=30"))
+    says = ["not online in time", "backend: still starting", "--timeout"]
+    refused(exposure, "up", "-d", "--timeout", "2s", code=7, says=says)
+
+
+def test_a_panic_lock_is_exit_code_6_and_starts_nothing(sample: Exposure) -> None:
+    assert sample.run("panic").returncode == 0
+    for words in (("up",), ("up", "-d")):
+        done = sample.run(*words)
+        assert done.returncode == 6
+        assert "exposer unlock" in done.stderr
+        assert left(sample) == []
+    error = json.loads(sample.run("up", "--json").stderr)["error"]
+    assert error["code"] == "locked"
+    refusal = sample.run("keys", "add", "more")
+    assert refusal.returncode == 6
+
+
+@pytest.mark.nginx
+def test_a_failed_start_takes_its_first_key_back_and_the_next_one_makes_another(make_exposure: Make) -> None:
+    port = free_port()
+    exposure = make_exposure(moody(port, "dead"))
+    for _ in range(2):
+        refused(exposure, "up", "-d", code=1, says=["exit code 1"])
+    assert passing(exposure) == []
+    assert json.loads(exposure.run("keys", "list", "--json").stdout)["keys"] == []
+    exposure.write(moody(port))
+    exposure.up()
+    assert exposure.get("/api/notes").status == 200
+    assert passing(exposure) == ["default"]
+
+
+@pytest.mark.nginx
+def test_two_starts_at_once_make_one_exposure_and_one_key(make_exposure: Make) -> None:
+    exposure = make_exposure(moody(free_port(), "slow=1"))
+    both = [exposure.begin("up", "-d") for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 1], [0, 0]), said
+    assert [text for text in said if "another `exposer up` is starting" in text or "running already" in text]
+    assert passing(exposure) == ["default"]
+    key = next(line.split()[1] for text in said for line in text.splitlines() if line.startswith("  key "))
+    exposure.url = exposure.run("url").stdout.strip()
+    eventually(lambda: exposure.get("/api/notes", key=key).status == 200)
