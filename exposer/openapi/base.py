@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from exposer.openapi.model import Document, DocumentError
+from exposer.openapi.model import Document, DocumentError, Repair
+from exposer.openapi.normalise import normalise
+from exposer.openapi.normalise.lift import is_deep
 
 _SAFE = re.compile(r"(/[A-Za-z0-9._~@:+,=!-]+)*")
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
@@ -16,9 +18,12 @@ _HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]+(/|$)")
 _SUPPORTED = re.compile(r"2(\.0)*|3\.[0-9]+(\.[0-9A-Za-z.-]+)?")
 
 
-def to_document(data: Any, source: str, location: str = "") -> Document:
-    """The document that `data` stands for; `location` is its own path on the backend, where it has one."""
-    if not isinstance(data, Mapping):
+def to_document(data: Any, source: str, location: str = "", repairs: tuple[Repair, ...] = ()) -> Document:
+    """The document that `data` stands for; `location` is its own path on the backend, where it has one.
+
+    It takes `data` over and changes it; no value in it may stand in two places. `repairs` were made before.
+    """
+    if not isinstance(data, dict):
         raise _not_openapi(source, "it is not an object")
     name = "swagger" if "swagger" in data and not _version(data.get("openapi")) else "openapi"
     version = _version(data.get(name))
@@ -29,13 +34,17 @@ def to_document(data: Any, source: str, location: str = "") -> Document:
             f"{source}: {name} {version[:20]!r} is not supported",
             "Swagger 2.0 and OpenAPI 3 are: ask the backend for one of them, or convert the document",
         )
-    if not isinstance(data.get("paths"), Mapping):
+    if not isinstance(data.get("paths"), dict):
         raise _not_openapi(source, 'it has no "paths" object')
-    data = {**data, name: version}
+    data[name] = version
     try:
-        return Document(data, source, _digest(data), base_path(data, location), version)
+        text = _canonical(data)
+        base = base_path(data, location)
+        found = normalise(data, version, deep=is_deep(text))
     except DocumentError as error:
         raise DocumentError(f"{source}: {error.message}", error.hint) from error
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Document(data, source, digest, base, version, repairs + found)
 
 
 def base_path(data: Mapping[str, Any], location: str = "") -> str:
@@ -71,12 +80,11 @@ def _version(value: Any) -> str:
     return {"2": "2.0"}.get(value, f"{value}.0" if re.fullmatch(r"3\.[0-9]+", value) else value)
 
 
-def _digest(data: Mapping[str, Any]) -> str:
+def _canonical(data: Mapping[str, Any]) -> str:
     try:
-        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError) as error:
         raise DocumentError("the document holds something that JSON cannot say") from error
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _filled(server: Any) -> str | None:

@@ -1,26 +1,26 @@
-"""Gets the backend's document: from the backend itself, from a URL or from a file. All else here is pure."""
+"""Gets the backend's document, whole: from the backend itself, from a URL or from a file, with all its pieces."""
 
-import os
+import hashlib
+import json
 import re
-import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote, urljoin, urlsplit
+from dataclasses import replace
+from typing import Any
 
-from exposer import wire
+from exposer.openapi import refs
 from exposer.openapi.base import base_path, to_document
-from exposer.openapi.model import Document, DocumentError
+from exposer.openapi.fetch import Asking, Fetched, NotThereError, Place, fetch, first_place, place_beside
+from exposer.openapi.model import Document, DocumentError, Repair
+from exposer.openapi.split import Merger
 from exposer.openapi.text import CANDIDATES, parse
 
-__all__ = ["DocumentError", "base_path", "candidates", "read"]
+__all__ = ["DocumentError", "Reader", "base_path", "candidates", "read"]
 
 candidates = CANDIDATES
-REDIRECTS = (301, 302, 303, 307, 308)
-MAX_REDIRECTS = 3
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
-ACCEPT = "application/json, application/yaml;q=0.9, */*;q=0.5"
+MAX_PIECES = 300
+# A reference that does not begin with "#". In doubt yes: then the document is gone through.
+_POINTS_OUT = re.compile(rb"""\$ref["']?\s*:\s*["']?[^"'#\s{]""")
 
 
 def read(
@@ -35,153 +35,120 @@ def read(
 
     `headers` are the backend's own login; nobody else gets them. Raises DocumentError.
     """
-    if source.startswith("file:"):
-        return to_document(parse(_from_file(source, limit), source), source)
-    place = _place(source, upstream)
-    body, found = _fetch(place, source, headers, time.monotonic() + timeout, limit)
-    return to_document(parse(body, source), source, found.path if found.ours else "")
+    return Reader(source, upstream).read(headers=headers, timeout=timeout, limit=limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where to ask. `ours` is true for the backend itself."""
+class Reader:
+    """Reads the same document again and again; as long as nothing of it changes, the very same Document comes back.
 
-    base: str
-    path: str
-    ours: bool
+    A server that knows ETag or Last-Modified is asked for changes only. Not for two threads at once.
+    """
 
-    @property
-    def url(self) -> str:
-        return ("http://backend" if self.base.startswith("unix:") else self.base) + self.path
+    def __init__(self, source: str, upstream: str) -> None:
+        self._source = source
+        self._upstream = upstream
+        self._document: Document | None = None
+        self._login = ""
+        self._known: dict[str, Fetched | None] = {}
 
-
-def _place(source: str, upstream: str) -> _Place:
-    if source.startswith("/"):
-        return _Place(upstream.rstrip("/"), _request_line(source), True)
-    parts = urlsplit(source) if _origin(source) else None
-    if parts is None:
-        raise DocumentError(
-            "backend.openapi is neither a path, a URL nor a file",
-            'write "/openapi.json" (on the backend), "https://…" or "file:/…"',
-        )
-    if "@" in parts.netloc:
-        raise DocumentError("backend.openapi has a login in its URL", "set backend.auth instead")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _Place(f"{parts.scheme}://{parts.netloc}", _request_line(path), _origin(source) == _origin(upstream))
-
-
-def _request_line(path: str) -> str:
-    return quote(path.partition("#")[0], safe="/%?&=+,:;@!$'()*~[]-._")
+    def read(self, *, headers: Mapping[str, str], timeout: float = 20.0, limit: int = 20_000_000) -> Document:
+        """`timeout` and `limit` are for all pieces together. Raises DocumentError."""
+        root = first_place(self._source, self._upstream)
+        login = hashlib.sha256(json.dumps(sorted(headers.items())).encode()).hexdigest()
+        former = self._known if self._document and login == self._login else {}
+        visit = _Visit(root, Asking(self._source, headers, time.monotonic() + timeout, limit), former)
+        if self._document is not None and former and visit.nothing_changed():
+            self._known = visit.known
+            return self._document
+        document = visit.document()
+        self._document, self._login, self._known = document, login, visit.known
+        return document
 
 
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an http(s) address; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+class _Visit:
+    """One reading of a document with its pieces."""
+
+    def __init__(self, root: Place, asking: Asking, former: Mapping[str, Fetched | None]) -> None:
+        self._root = root
+        self._beside = root  # after redirects: what is beside the document is beside its last address
+        self._asking = asking
+        self._former = former
+        self._left = asking.limit
+        self._pieces: dict[str, Any] = {}
+        self._new: dict[str, Fetched] = {}
+        self.known: dict[str, Fetched | None] = {}
+
+    def nothing_changed(self) -> bool:
+        """Asks for each piece that there was, the document itself first, until one is another."""
+        for url, former in self._former.items():
+            found = self._get(url, former)
+            if found is not None and found.body is not None:
+                self._new[url] = found
+            if (found is None) != (former is None) or url in self._new:
+                return False
+            self.known[url] = found
+        return True
+
+    def document(self) -> Document:
+        self.known = {}
+        body, place = self._body(self._root.url)
+        data = parse(body, self._asking.source)
+        repairs: tuple[Repair, ...] = ()
+        if isinstance(data, dict) and ("openapi" in data or "swagger" in data) and _POINTS_OUT.search(body):
+            repairs = self._merged(data, place)
+        return to_document(data, self._asking.source, place.path if place.ours else "", repairs)
+
+    def may_ask(self, url: str) -> bool:
+        return place_beside(self._beside, url) is not None
+
+    def piece(self, url: str) -> Any:
+        """The value of a piece, MISSING when there is none."""
+        if url not in self._pieces:
+            if len(self._pieces) >= MAX_PIECES:
+                raise self._refused(f"it is split over more than {MAX_PIECES} files")
+            try:
+                self._pieces[url] = parse(self._body(url)[0], f"{self._asking.source}: {url}")
+            except NotThereError:
+                self._pieces[url] = refs.MISSING
+        return self._pieces[url]
+
+    def _merged(self, data: dict[str, Any], place: Place) -> tuple[Repair, ...]:
+        try:
+            return Merger(data, place.url, self).merge()
+        except DocumentError as error:
+            if error.message.startswith(self._asking.source):
+                raise
+            raise DocumentError(f"{self._asking.source}: {error.message}", error.hint) from error
+
+    def _body(self, url: str) -> tuple[bytes, Place]:
+        self.known[url] = None
+        found = self._new.get(url) or self._ask(url, None)
+        self.known[url] = replace(found, body=None)
+        return found.body or b"", found.place
+
+    def _get(self, url: str, former: Fetched | None) -> Fetched | None:
+        try:
+            return self._ask(url, former)
+        except NotThereError:
+            if url == self._root.url:
+                raise
             return None
-        return parts.scheme, host, parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except ValueError:
-        return None
 
+    def _ask(self, url: str, former: Fetched | None) -> Fetched:
+        is_root = url == self._root.url
+        place = self._root if is_root else place_beside(self._beside, url)
+        if place is None:
+            raise self._refused(f"it refers to {url}, which is not beside it")
+        if self._left <= 0 or self._asking.deadline <= time.monotonic():
+            raise self._refused("its pieces together are too large, or take too long to come")
+        source = self._asking.source if is_root else f"{self._asking.source}: {url}"
+        found = fetch(place, replace(self._asking, source=source, limit=self._left), former)
+        self._left -= len(found.body or b"")
+        if is_root:
+            self._beside = found.place
+        return found
 
-def _fetch(place: _Place, source: str, headers: Mapping[str, str], deadline: float, limit: int) -> tuple[bytes, _Place]:
-    for _ in range(MAX_REDIRECTS + 1):
-        answer = _ask(place, source, headers, deadline, limit)
-        location = answer.headers.get("location", "")
-        if answer.status not in REDIRECTS or not location:
-            _check_status(answer.status, source)
-            return answer.body, place
-        place = _redirected(place, location, source)
-    raise DocumentError(
-        f"{source}: redirected more than {MAX_REDIRECTS} times",
-        "point backend.openapi to the end of the chain",
-    )
-
-
-def _ask(place: _Place, source: str, headers: Mapping[str, str], deadline: float, limit: int) -> wire.Answer:
-    sent = {"Accept": ACCEPT, **(headers if place.ours else {})}
-    patience = max(0.1, deadline - time.monotonic())
-    try:
-        return wire.request(place.base, place.path, headers=sent, timeout=patience, limit=limit)
-    except wire.NoAnswerError as error:
-        if error.stage == "size":
-            raise _too_large(source, limit) from error
-        raise DocumentError(
-            f"{source}: the document cannot be had: {error.message}",
-            "check that the backend runs and that backend.openapi is right",
-            transient=True,
-        ) from None  # the cause could quote a header it could not send
-
-
-def _redirected(place: _Place, location: str, source: str) -> _Place:
-    """Where a redirect leads, if it stays on the same host; the way up from http to https is that, too."""
-    try:
-        target = urljoin(place.url, location)
-    except ValueError:
-        target = ""
-    old, new = _origin(place.url), _origin(target)
-    upgrade = not place.ours and old is not None and new == ("https", old[1], 443)
-    if new is None or "@" in urlsplit(target).netloc or not (new == old or upgrade):
-        raise DocumentError(
-            f"{source}: redirects to another host, which is not followed",
-            "if that is the right place, write its address into backend.openapi",
+    def _refused(self, why: str) -> DocumentError:
+        return DocumentError(
+            f"{self._asking.source}: {why}", "bundle the document into one file and point backend.openapi to that"
         )
-    parts = urlsplit(target)
-    path = _request_line((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-    base = f"{parts.scheme}://{parts.netloc}" if upgrade else place.base
-    return _Place(base, path, place.ours)
-
-
-def _check_status(status: int, source: str) -> None:
-    if 200 <= status < 300:
-        return
-    if status in (401, 403):
-        raise DocumentError(
-            f"{source}: the document needs a login (status {status})",
-            "the document needs the backend's own login: set backend.auth",
-        )
-    if status in (404, 410):
-        raise DocumentError(
-            f"{source}: there is no document (status {status})",
-            f"it is often at {', '.join(candidates[:6])}; or go on without a document: "
-            "remove backend.openapi and list calls in schema.include",
-        )
-    raise DocumentError(
-        f"{source}: asked for the document, the backend answered with status {status}",
-        "look at `exposer logs backend`",
-        transient=status >= 500 or status in (408, 425, 429),
-    )
-
-
-def _too_large(source: str, limit: int, size: int = 0) -> DocumentError:
-    found = f"has {size:,} bytes" if size else "is too large"
-    return DocumentError(
-        f"{source}: the document {found}, more than {limit:,} bytes are not read",
-        "make a smaller one with the calls you need and point backend.openapi to that file",
-    )
-
-
-def _from_file(source: str, limit: int) -> bytes:
-    path = source.removeprefix("file:")
-    path = path[2:] if path.startswith("///") else path
-    if not path.startswith("/") or path.startswith("//"):
-        raise DocumentError(f"{source}: not an absolute path", 'write "file:/folder/openapi.json"')
-    try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise DocumentError(f"{source}: not a file", "point backend.openapi to the document itself")
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            body = file.read(limit + 1) if size <= limit else b""
-    except FileNotFoundError:
-        raise DocumentError(
-            f"{source}: there is no such file",
-            "mend backend.openapi; or go on without a document: remove it and list calls in schema.include",
-        ) from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a usable path"
-        raise DocumentError(f"{source}: cannot be read: {why}", "check the path in backend.openapi") from error
-    if max(size, len(body)) > limit:
-        raise _too_large(source, limit, max(size, len(body)))
-    return body

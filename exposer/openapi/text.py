@@ -13,6 +13,8 @@ from exposer.openapi.model import DocumentError
 
 MAX_DEPTH = 100
 MAX_EXPANDED = 20_000_000
+MAX_NODES = 1_000_000
+NODE = 8  # what a value weighs beside its characters
 MAX_GUESS = 1_000_000
 CANDIDATES = (
     "/openapi.json",
@@ -93,7 +95,16 @@ def _too_deep(source: str) -> DocumentError:
     )
 
 
+def _too_many(source: str) -> DocumentError:
+    return DocumentError(
+        f"{source}: the document has more than {MAX_NODES:,} values",
+        "make a smaller one with the calls you need and point backend.openapi to that file",
+    )
+
+
 def _from_json(text: str, source: str) -> Any:
+    if text.count("{") + text.count("[") + text.count(",") > MAX_NODES:
+        raise _too_many(source)
     try:
         value = json.loads(text, parse_constant=str, parse_float=_float)
     except RecursionError as error:
@@ -138,7 +149,7 @@ class _Open:
     anchor: str | None
     key: Any = None
     height: int = 0
-    weight: int = 1
+    weight: int = NODE
     merged: list[Any] = field(default_factory=list)
 
     @property
@@ -149,14 +160,16 @@ class _Open:
 class _Builder:
     """Makes values of YAML events, one by one: no recursion, and the cost of every alias is counted.
 
-    An alias shares its target. `weight` is what the text would be if it were written out, `height` how
-    deep it goes; an anchor counts from its end on, so nothing can hold itself.
+    An alias is a copy of its target, so that no value stands in two places. `weight` is what the text would be
+    if it were written out, `height` how deep it goes; an anchor counts from its end on, so nothing can hold itself.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.result: Any = None
         self._documents = 0
+        self._expanded = 0
+        self._nodes = 0
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int, int]] = {}
 
@@ -187,7 +200,7 @@ class _Builder:
             if event.anchor:
                 self._anchors[event.anchor] = (text, len(text), 0)
             return
-        self._put(_plain(text) if plain else text, 1 + len(text), 0, event.anchor)
+        self._put(_plain(text) if plain else text, NODE + len(text), 0, event.anchor)
 
     def _alias(self, anchor: str) -> None:
         if anchor not in self._anchors:
@@ -199,7 +212,10 @@ class _Builder:
             self._stack[-1].key = value
             self._stack[-1].weight += weight
             return
-        self._put(value, weight, height, None)
+        self._expanded += weight
+        if self._expanded > MAX_EXPANDED:
+            raise self._too_much()
+        self._put(_copy(value), weight, height, None)
 
     def _begin(self, value: dict[str, Any] | list[Any], event: Any) -> None:
         self._check_tag(event.tag)
@@ -217,6 +233,9 @@ class _Builder:
         self._put(done.value, done.weight, done.height + 1, done.anchor)
 
     def _put(self, value: Any, weight: int, height: int, anchor: str | None) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _too_many(self.source)
         if anchor:
             self._anchors[anchor] = (value, weight, height)
         if not self._stack:
@@ -228,7 +247,7 @@ class _Builder:
         if len(self._stack) + height > MAX_DEPTH:
             raise _too_deep(self.source)
         if top.weight > MAX_EXPANDED:
-            raise self._refused(f"with its aliases written out it is larger than {MAX_EXPANDED:,} characters")
+            raise self._too_much()
         if isinstance(top.value, list):
             top.value.append(value)
         elif top.key is _MERGE:
@@ -247,11 +266,21 @@ class _Builder:
         if tag not in (None, "!") and tag not in _CORE_TAGS:
             raise self._refused("it uses a YAML tag of its own")
 
+    def _too_much(self) -> DocumentError:
+        return self._refused(f"with its aliases written out it is larger than {MAX_EXPANDED:,} characters")
+
     def _refused(self, why: str) -> DocumentError:
         return DocumentError(
             f"{self.source}: this YAML is not accepted: {why}",
             "convert the document to JSON and point backend.openapi to that file",
         )
+
+
+def _copy(value: Any) -> Any:
+    """Plain values, no deeper than `MAX_DEPTH`: recursion is fine."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(text: str) -> Any:

@@ -1,21 +1,21 @@
-"""Real documents, where the folder with them is at hand: all are read, and what is published is no worse."""
+"""Real documents, where the folder with them is at hand: all are read, mended, understood and published."""
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openapi_spec_validator import validate
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from exposer.config.model import Schema
 from exposer.openapi import refs
 from exposer.openapi.model import Document, DocumentError, Operation, Publication
+from exposer.openapi.normalise.grammar import CALLS
 from exposer.openapi.operations import operations, skipped
 from exposer.openapi.publish import publish
 from exposer.openapi.read import read
-from exposer.openapi.select import choose
 
 BIG = ("github.json", "stripe-2022.json")
 BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "openapi"
@@ -37,8 +37,7 @@ def real(name: str) -> Document:
 
 
 def reads(document: Document) -> tuple[Operation, ...]:
-    schema = Schema(max_operations=0)
-    return tuple(choice.operation for choice in choose(operations(document), schema) if choice.published)
+    return tuple(operation for operation in operations(document) if operation.method == "GET")[:30]
 
 
 def published(document: Document) -> Publication:
@@ -52,13 +51,9 @@ def published(document: Document) -> Publication:
     )
 
 
-def problem(data: Any) -> str:
-    """What the validator does not like about a document, or "" when it is fine."""
-    try:
-        validate(data)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"[:500] or "invalid"
-    return ""
+def problems(data: Any) -> list[str]:
+    """What a validator that is not ours has to say about a document of OpenAPI 3.1."""
+    return [error.message[:300] for error in OpenAPIV31SpecValidator(data).iter_errors()]
 
 
 def references(node: Any) -> Iterator[str]:
@@ -70,50 +65,173 @@ def references(node: Any) -> Iterator[str]:
         yield from references(child)
 
 
-def check(document: Document) -> dict[str, Any]:
-    """What holds of every published document, whatever it was made of."""
+def check_ids(document: Document) -> None:
+    """Legal, each once, own ones kept, and none changes when half of the document goes."""
+    found = operations(document)
+    ids = [operation.id for operation in found]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_) for id_ in ids)
+    own = {(op.method, op.path): document.data["paths"][op.path][op.method.lower()].get("operationId") for op in found}
+    for operation in found:
+        given = own[operation.method, operation.path]
+        assert operation.id == given or not given or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given)
+    half = dict(list(document.data["paths"].items())[::2])
+    fewer = Document({**document.data, "paths": half}, "", "", document.base_path, document.spec)
+    assert {op.id for op in operations(fewer)} <= set(ids)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_real_document_is_valid_openapi_3_1_when_it_has_been_read(name: str) -> None:
+    document = real(name)
+    assert document.data["openapi"] == "3.1.0"
+    assert problems(document.data) == []
+    assert operations(document)
+    assert skipped(document) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name in BIG])
+def test_a_huge_document_is_valid_openapi_3_1_too(name: str) -> None:
+    assert problems(real(name).data) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_reading_of_what_was_read_changes_nothing(name: str, tmp_path: Path) -> None:
+    document = real(name)
+    (tmp_path / "again.json").write_text(json.dumps(document.data))
+    again = read(f"file:{tmp_path}/again.json", "", headers={})
+    assert (again.data, again.repairs) == (document.data, ())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_operations_of_a_real_document_have_good_ids(name: str) -> None:
+    check_ids(real(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_published_of_a_real_document_is_whole_and_valid(name: str) -> None:
+    document = real(name)
     result = published(document)
-    assert result == published(document)
-    assert result.total == len(operations(document))
-    assert len({op.id for op in operations(document)}) == result.total
+    assert result.text == published(document).text
     data: dict[str, Any] = json.loads(result.text)
     calls = [
         (method.upper(), path, call["operationId"])
         for path, item in data["paths"].items()
         for method, call in item.items()
-        if method not in ("parameters", "summary", "description")
+        if method in CALLS
     ]
     assert sorted(calls) == sorted((op.method, op.path, op.id) for op in result.operations)
-    for ref in set(references(data["paths"])) | set(references(data.get("components", data.get("definitions")))):
+    for ref in set(references(data["paths"])) | set(references(data.get("components"))):
         assert refs.lookup(data, refs.tokens(ref) or ("?",)) is not refs.MISSING, ref
-    return data
+    assert problems(data) == []
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_what_is_published_of_a_real_document_is_whole_and_as_valid_as_before(name: str) -> None:
-    document = real(name)
-    data = check(document)
-    if said := problem(data):
-        assert problem(document.data), f"valid before, but now: {said}"
+# What each document says that it should not; everything else in the folder needs no repair at all.
+REPAIRS = {
+    "grafana.json": {"path parameter DashboardID is not in the path and was left out"},
+    "grafana-3.0.json": {"path parameter DashboardID is not in the path and was left out"},
+    "homebox-2.0.json": {"enum has the same value twice"},
+    "homebox-3.0.json": {"enum has the same value twice"},
+    "radarr.json": {"path parameter path is not in the path and was left out"},
+    "vikunja.yaml": {"version is missing"},
+}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if name in BIG])
-def test_a_huge_document_is_published_too_and_is_valid(name: str) -> None:
-    assert problem(check(real(name))) == ""
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "prometheus-3.2.yaml"])
+def test_what_was_mended_in_a_real_document_is_told(name: str) -> None:
+    assert {repair.what for repair in real(name).repairs} == REPAIRS.get(name, set())
 
 
-def test_welink_is_published_below_its_base_path_with_all_its_reads() -> None:
+def test_what_openapi_3_2_has_more_is_told() -> None:
+    told = {repair.what for repair in real("prometheus-3.2.yaml").repairs}
+    assert told == {"summary is not known in OpenAPI 3.1 and was left out"}
+
+
+def shape(document: Document) -> dict[tuple[str, str], dict[str, Any]]:
+    """What a caller has to know of each call, without the words."""
+    found = {}
+    for operation in operations(document):
+        item = document.data["paths"][operation.path]
+        call = item[operation.method.lower()]
+        parameters = [refs.follow(document.data, p) for p in (*item.get("parameters", ()), *call.get("parameters", ()))]
+        body = refs.follow(document.data, call.get("requestBody"))
+        answers = {code: refs.follow(document.data, answer) for code, answer in call["responses"].items()}
+        found[operation.method, operation.path] = {
+            "id": operation.id,
+            "parameters": {
+                (p["in"], p["name"]): (p.get("required", False), p["schema"].get("type")) for p in parameters
+            },
+            "body": body and body.get("required", False),
+            "takes": body and set(body["content"]),
+            "gives": {code: set(answer.get("content", ())) for code, answer in answers.items()},
+        }
+    return found
+
+
+# Where the two documents of a pair do not say the same: (what, in 2.0, in 3.0). 2.0 leaves the media type of an answer
+# open where it names none, which is taken for JSON; and it has no body that is JSON or a form, so the form goes. How
+# lists are written in a query is not compared: Grafana's 3.0 has lost the commas that its 2.0 asks for in four calls.
+DIFFERENT = {
+    ("GET", "/v1/entities/export"): ("gives", {"application/json"}, {"*/*"}),
+    ("PUT", "/v1/entities/{id}/attachments/{attachment_id}"): ("gives", {"application/json"}, {"*/*"}),
+    ("PUT", "/v1/notifiers/{id}"): ("gives", {"application/json"}, {"*/*"}),
+    ("POST", "/v1/users/login"): (
+        "takes",
+        {"application/json"},
+        {"application/json", "application/x-www-form-urlencoded"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("grafana.json", "grafana-3.0.json"), ("homebox-2.0.json", "homebox-3.0.json")]
+)
+def test_the_same_api_in_swagger_2_and_openapi_3_becomes_the_same(old: str, new: str) -> None:
+    first, second = real(old), real(new)
+    one, two = shape(first), shape(second)
+    assert one.keys() == two.keys()
+    assert first.base_path == second.base_path
+    for call in one:
+        for what, value in one[call].items():
+            if value != two[call][what]:
+                field, said, says = DIFFERENT[call]
+                assert field == what
+                assert said in (value, value.get("200") if isinstance(value, dict) else None)
+                assert says in (two[call][what], two[call][what].get("200") if isinstance(value, dict) else None)
+    schemas, others = first.data["components"]["schemas"], second.data["components"]["schemas"]
+    assert schemas.keys() == others.keys()
+    words = ("description", "title")
+    for name in schemas:
+        bare = [
+            {key: value for key, value in schema.items() if key not in words}
+            for schema in (schemas[name], others[name])
+        ]
+        assert bare[0] == bare[1], name
+
+
+def test_a_document_over_many_files_is_the_same_as_its_bundle() -> None:
+    split, bundle = real(f"{SPLIT}/root.yaml"), real(f"{SPLIT}/openapi.json")
+    assert operations(split) == operations(bundle)
+    assert shape(split) == shape(bundle)
+    assert set(split.data["components"]["schemas"]) >= set(bundle.data["components"]["schemas"])
+    assert split.repairs == ()
+
+
+def test_a_piece_of_a_split_document_is_told_to_be_one() -> None:
+    pieces = [path for path in sorted((FOLDER / SPLIT).rglob("*.yaml")) if path.name != "root.yaml"]
+    if not pieces:
+        pytest.skip("the split document is not in the folder with real documents")
+    for piece in pieces:
+        with pytest.raises(DocumentError, match="not an OpenAPI document"):
+            read(f"file:{piece}", "", headers={})
+
+
+def test_welink_is_published_below_its_base_path() -> None:
     document = real("welink.json")
-    result = published(document)
-    data = json.loads(result.text)
     assert document.base_path == "/api"
-    assert (result.total, len(result.operations)) == (130, 74)
-    assert data["servers"] == [{"url": "https://x.example/api"}]
-    assert "/contacts/stats" in data["paths"]
-    assert {op.id for op in result.operations} > {"get_contacts_stats", "get_search", "get_status"}
-    assert problem(data) == ""
-    assert skipped(document) == ()
+    assert len(operations(document)) == 130
+    assert {op.id for op in operations(document)} > {"get_contacts_stats", "get_search", "get_status"}
+    assert json.loads(published(document).text)["servers"] == [{"url": "https://x.example/api"}]
 
 
 @pytest.mark.parametrize(
@@ -131,18 +249,3 @@ def test_welink_is_published_below_its_base_path_with_all_its_reads() -> None:
 def test_real_documents_are_understood(name: str, spec: str, base: str, total: int) -> None:
     document = real(name)
     assert (document.spec, document.base_path, len(operations(document))) == (spec, base, total)
-
-
-def test_the_root_of_a_split_document_says_which_paths_it_does_not_hold() -> None:
-    document = real(f"{SPLIT}/root.yaml")
-    assert operations(document) == ()
-    assert len(skipped(document)) == len(document.data["paths"])
-
-
-def test_a_piece_of_a_split_document_is_told_to_be_one() -> None:
-    pieces = [path for path in sorted((FOLDER / SPLIT).rglob("*.yaml")) if path.name != "root.yaml"]
-    if not pieces:
-        pytest.skip("the split document is not in the folder with real documents")
-    for piece in pieces:
-        with pytest.raises(DocumentError, match="not an OpenAPI document"):
-            read(f"file:{piece}", "", headers={})

@@ -14,13 +14,22 @@ OK: dict[str, Any] = {"responses": {"200": {"description": "fine"}}}
 def openapi(paths: dict[str, Any], **more: Any) -> Document:
     """An OpenAPI 3.0 document with these paths."""
     return to_document(
-        {"openapi": "3.0.3", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}, "test"
+        own({"openapi": "3.0.3", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}), "test"
     )
 
 
 def swagger(paths: dict[str, Any], **more: Any) -> Document:
     """A Swagger 2.0 document with these paths."""
-    return to_document({"swagger": "2.0", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}, "test")
+    return to_document(
+        own({"swagger": "2.0", "info": {"title": "Shop", "version": "1.0"}, "paths": paths, **more}), "test"
+    )
+
+
+def own(value: Any) -> Any:
+    """A copy in which nothing stands in two places: a document is changed by what reads it."""
+    if isinstance(value, dict):
+        return {key: own(item) for key, item in value.items()}
+    return [own(item) for item in value] if isinstance(value, list) else value
 
 
 def gets(*paths: str) -> dict[str, Any]:
@@ -37,7 +46,7 @@ def published(document: Document | None, chosen: tuple[Operation, ...] | None = 
 
 def out(document: Document | None, *ids: str, **more: Any) -> dict[str, Any]:
     """What is published, as a value; the operations with these ids, or all."""
-    chosen = tuple(op for op in operations(document) if op.id in ids) if document and ids else None
+    chosen = tuple(op for op in operations(document) if op.id in ids) if document and ids else more.pop("chosen", None)
     data: dict[str, Any] = json.loads(published(document, chosen, **more).text)
     return data
 

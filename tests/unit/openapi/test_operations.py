@@ -24,7 +24,7 @@ def test_operations_come_in_document_order_with_their_full_path() -> None:
         ("GET", "/api/b"),
         ("DELETE", "/api/a"),
     ]
-    assert (second.path, second.tags, second.summary) == ("/b", ("t",), "lists")
+    assert (second.path, second.tags, second.summary) == ("/b", ("t", "5"), "lists")
 
 
 def test_all_eight_methods_count_and_nothing_else_does() -> None:
@@ -177,15 +177,16 @@ def test_odd_but_honest_paths_are_taken(path: str) -> None:
     assert path_problem(path) == ""
 
 
-def test_a_path_that_is_described_in_another_file_is_reported() -> None:
+def test_a_path_that_is_described_nowhere_is_reported() -> None:
     document = openapi(
         {"/a": {"$ref": "paths/a.yaml"}, "/b": {"$ref": "#/nowhere"}, "/c": {"get": OK, "$ref": "c.yaml"}}
     )
     assert ids(document) == ["get_c"]
-    assert skipped(document) == (
-        ("/a", "is described elsewhere, which is not read"),
-        ("/b", "is described elsewhere, which is not read"),
-    )
+    assert [(repair.where, repair.what) for repair in document.repairs] == [
+        ("/paths/~1a", "the reference paths/a.yaml leads nowhere and was left out"),
+        ("/paths/~1b", "the reference #/nowhere leads nowhere and was left out"),
+        ("/paths/~1c", "the reference c.yaml leads nowhere and was left out"),
+    ]
 
 
 def test_a_hostile_path_without_operations_is_not_worth_a_word() -> None:

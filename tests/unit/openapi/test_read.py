@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exposer.openapi.model import DocumentError
-from exposer.openapi.read import candidates, read
+from exposer.openapi.read import MAX_PIECES, Reader, candidates, read
 
 DOCUMENT = json.dumps({"openapi": "3.0.3", "paths": {"/a": {}}, "servers": [{"url": "api"}]}).encode()
 LOGIN = {"X-Upstream": "hunter2"}
@@ -246,8 +246,144 @@ def test_a_host_with_an_impossible_name_is_told(host: str) -> None:
     assert refused(f"http://{host}/openapi.json", "http://127.0.0.1:1").message
 
 
-def test_references_to_other_files_are_left_alone(backend: Stage) -> None:
-    split = {"openapi": "3.0.3", "paths": {"/a": {"$ref": "paths/a.yaml"}}}
-    backend.says("/openapi.json", json.dumps(split).encode())
-    assert read("/openapi.json", backend.url, headers={}).data["paths"] == split["paths"]
-    assert len(backend.asked) == 1
+SPLIT = {"openapi": "3.0.3", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"$ref": "../paths/a.yaml"}}}
+PIECE = b"get: {operationId: a, responses: {200: {description: fine}}}"
+
+
+def test_pieces_are_read_from_the_backend_with_its_login(backend: Stage) -> None:
+    backend.says("/docs/openapi.json", json.dumps(SPLIT).encode())
+    backend.says("/paths/a.yaml", PIECE)
+    document = read("/docs/openapi.json", backend.url, headers=LOGIN)
+    assert document.data["paths"]["/a"]["get"]["operationId"] == "a"
+    assert [headers["x-upstream"] for _, headers in backend.asked] == ["hunter2", "hunter2"]
+
+
+def test_pieces_are_read_over_a_unix_socket(tmp_path: Path) -> None:
+    stage = Stage()
+    stage.says("/docs/openapi.json", json.dumps(SPLIT).encode())
+    stage.says("/paths/a.yaml", PIECE)
+    path = str(tmp_path / "backend.sock")
+    end = serve(UnixServer(path, stage.handler()))
+    try:
+        assert read("/docs/openapi.json", f"unix:{path}", headers=LOGIN).data["paths"]["/a"]["get"]
+    finally:
+        end()
+
+
+def test_a_piece_on_another_host_is_never_asked_for(backend: Stage, stranger: Stage) -> None:
+    stranger.says("/a.yaml", PIECE)
+    for ref in (f"{stranger.url}/a.yaml", stranger.url.removeprefix("http:") + "/a.yaml", "file:///etc/hostname"):
+        document = {**SPLIT, "paths": {"/a": {"$ref": ref}}}
+        backend.says("/openapi.json", json.dumps(document).encode())
+        assert "is never asked for" in refused("/openapi.json", backend.url).message
+    assert stranger.asked == []
+
+
+def test_a_piece_that_redirects_away_is_not_followed(backend: Stage, stranger: Stage) -> None:
+    backend.says("/docs/openapi.json", json.dumps(SPLIT).encode())
+    backend.says("/paths/a.yaml", status=302, Location=f"{stranger.url}/a.yaml")
+    assert "another host" in refused("/docs/openapi.json", backend.url).message
+    assert stranger.asked == []
+
+
+def test_a_piece_that_cannot_be_had_just_now_is_an_error_and_one_that_is_gone_is_not(backend: Stage) -> None:
+    backend.says("/docs/openapi.json", json.dumps(SPLIT).encode())
+    backend.says("/paths/a.yaml", status=503)
+    assert refused("/docs/openapi.json", backend.url).transient
+    backend.says("/paths/a.yaml", status=404)
+    assert read("/docs/openapi.json", backend.url, headers={}).data["paths"] == {"/a": {}}
+
+
+def test_the_limit_is_for_all_pieces_together(backend: Stage) -> None:
+    paths = {f"/{number}": {"$ref": f"{number}.yaml"} for number in range(4)}
+    backend.says("/openapi.json", json.dumps({**SPLIT, "paths": paths}).encode())
+    for number in range(4):
+        backend.says(f"/{number}.yaml", PIECE + b" " * 1000)
+    assert len(read("/openapi.json", backend.url, headers={}, limit=5000).data["paths"]) == 4
+    assert "not read" in refused("/openapi.json", backend.url, limit=3000).message
+
+
+def test_a_document_over_very_many_files_is_refused(tmp_path: Path) -> None:
+    paths = {f"/{number}": {"$ref": f"{number}.yaml"} for number in range(MAX_PIECES + 1)}
+    (tmp_path / "openapi.json").write_text(json.dumps({**SPLIT, "paths": paths}))
+    for number in range(MAX_PIECES + 1):
+        (tmp_path / f"{number}.yaml").write_bytes(PIECE)
+    assert "more than 300 files" in refused(f"file:{tmp_path}/openapi.json", "").message
+
+
+def test_pieces_of_a_file_lie_below_its_folder(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    (docs / "paths").mkdir(parents=True)
+    (tmp_path / "paths").mkdir()
+    (tmp_path / "paths" / "a.yaml").write_bytes(PIECE)
+    (docs / "paths" / "a b.yaml").write_bytes(PIECE)
+    (docs / "link.yaml").symlink_to(tmp_path / "paths" / "a.yaml")
+    for ref in (
+        "../paths/a.yaml",
+        "link.yaml",
+        f"{tmp_path}/paths/a.yaml",
+        "paths/../../paths/a.yaml",
+        "%2e%2e/paths/a.yaml",
+    ):
+        (docs / "openapi.json").write_text(json.dumps({**SPLIT, "paths": {"/a": {"$ref": ref}}}))
+        assert "not beside it" in refused(f"file:{docs}/openapi.json", "").message
+    for ref in ("paths/a%20b.yaml", "./paths/a b.yaml", "paths\\a b.yaml"):
+        (docs / "openapi.json").write_text(json.dumps({**SPLIT, "paths": {"/a": {"$ref": ref}}}))
+        assert "get" in read(f"file:{docs}/openapi.json", "", headers={}).data["paths"]["/a"]
+
+
+def test_a_document_that_has_not_changed_is_the_very_same(backend: Stage) -> None:
+    backend.says("/openapi.json", DOCUMENT)
+    reader = Reader("/openapi.json", backend.url)
+    first = reader.read(headers=LOGIN)
+    assert reader.read(headers=LOGIN) is first
+    backend.says("/openapi.json", DOCUMENT.replace(b'"/a"', b'"/b"'))
+    second = reader.read(headers=LOGIN)
+    assert (list(second.data["paths"]), len(backend.asked)) == (["/b"], 3)
+    assert reader.read(headers={}) is not second
+
+
+def test_a_server_that_knows_etags_is_asked_for_changes_only(backend: Stage) -> None:
+    backend.says("/openapi.json", DOCUMENT, ETag='"1"', Last_Modified="Thu, 01 Jan 2026 00:00:00 GMT")
+    reader = Reader("/openapi.json", backend.url)
+    first = reader.read(headers=LOGIN)
+    backend.says("/openapi.json", status=304)
+    assert reader.read(headers=LOGIN) is first
+    assert reader.read(headers=LOGIN) is first
+    asked = backend.asked[-1][1]
+    assert (asked["if-none-match"], asked["if-modified-since"]) == ('"1"', "Thu, 01 Jan 2026 00:00:00 GMT")
+    assert "if-none-match" not in backend.asked[0][1]
+
+
+def test_not_modified_without_a_question_is_no_document(backend: Stage) -> None:
+    backend.says("/openapi.json", status=304)
+    assert "status 304" in refused("/openapi.json", backend.url).message
+
+
+def test_a_change_in_a_piece_is_a_change(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "openapi.json").write_text(
+        json.dumps({**SPLIT, "paths": {"/a": {"$ref": "a.yaml"}, "/b": {"$ref": "b.yaml"}}})
+    )
+    (docs / "a.yaml").write_bytes(PIECE)
+    reader = Reader(f"file:{docs}/openapi.json", "")
+    first = reader.read(headers={})
+    assert reader.read(headers={}) is first
+    (docs / "a.yaml").write_bytes(PIECE.replace(b": a,", b": changed,"))
+    second = reader.read(headers={})
+    assert second.data["paths"]["/a"]["get"]["operationId"] == "changed"
+    (docs / "b.yaml").write_bytes(PIECE)
+    assert "get" in reader.read(headers={}).data["paths"]["/b"]
+
+
+def test_after_a_broken_reading_the_good_one_is_still_known(backend: Stage) -> None:
+    backend.says("/openapi.json", DOCUMENT)
+    reader = Reader("/openapi.json", backend.url)
+    first = reader.read(headers={})
+    for body, status in ((b"{", 200), (b"", 500)):
+        backend.says("/openapi.json", body, status=status)
+        with pytest.raises(DocumentError):
+            reader.read(headers={})
+    backend.says("/openapi.json", DOCUMENT)
+    assert reader.read(headers={}) is first

@@ -1,7 +1,7 @@
 import pytest
 
 from exposer.openapi.model import DocumentError
-from exposer.openapi.text import MAX_DEPTH, parse
+from exposer.openapi.text import MAX_DEPTH, MAX_NODES, parse
 
 
 def yaml(text: str) -> object:
@@ -70,6 +70,26 @@ def test_a_bomb_of_aliases_is_refused_before_it_goes_off() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     with pytest.raises(DocumentError, match="aliases written out"):
         yaml("\n".join(lines))
+
+
+def test_aliases_are_copies_so_that_each_place_can_be_changed_alone() -> None:
+    value = yaml("a: &a {x: [1]}\nb: *a\nc: {<<: *a}")
+    assert isinstance(value, dict)
+    assert value["a"] == value["b"] == value["c"]
+    assert value["a"] is not value["b"]
+    assert len({id(value[name]["x"]) for name in "abc"}) == 3
+
+
+def test_aliases_all_over_the_document_count_together() -> None:
+    lines = [f"big: &big [{', '.join(['x'] * 20_000)}]"] + [f"k{n}: {{a: {{b: *big}}}}" for n in range(150)]
+    with pytest.raises(DocumentError, match="aliases written out"):
+        yaml("\n".join(lines))
+
+
+@pytest.mark.parametrize("start", ["", "# yaml\n"])
+def test_millions_of_values_are_refused(start: str) -> None:
+    with pytest.raises(DocumentError, match=r"more than 1,000,000 values"):
+        yaml(start + "[" + "0," * MAX_NODES + "0]")
 
 
 def test_a_bomb_of_merges_is_refused_as_well() -> None:
