@@ -98,13 +98,18 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """`[schema]`: what is published, and for whose importer. `max_operations` 0 means no limit."""
+    """`[schema]`: what is published, and for whose importer. `max_operations` 0 means no limit.
+
+    `profile` is "auto", "none" or the name of a known backend, `overlay` the place of an OpenAPI Overlay.
+    """
 
     client: str = "gpt-action"
     methods: tuple[str, ...] = ("GET",)
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    max_operations: int = 0
+    max_operations: int = 30
+    profile: str = "auto"
+    overlay: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ KINDS = ("image", "build", "container", "command", "url")
 PROVIDERS = ("cloudflared", "ngrok", "ssh", "server", "local")
 ENGINES = ("auto", "docker", "process", "swarm")
 LOGINS = ("api-key", "bearer", "basic", "oauth")
+CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
 TRIGGERS = ("auth-canary", "decoy-key")
 TOP = ""  # the keys that stand before the first table
 
@@ -59,11 +60,13 @@ def tables(folder: Path) -> dict[str, Table]:
         "tunnel": _tunnel(folder),
         "auth": {"methods": partial(choices, LOGINS), "header": key_header, "grace": duration},
         "schema": {
-            "client": WORD,
+            "client": partial(choice, CLIENTS),
             "methods": partial(choices, METHODS),
             "include": partial(many, glob),
             "exclude": partial(many, glob),
             "max_operations": partial(whole, 0, 100_000),
+            "profile": WORD,
+            "overlay": partial(places.file, folder),
         },
         "limits": {
             "rate": rate,
