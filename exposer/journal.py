@@ -122,8 +122,9 @@ def _told(what: str, hint: str = "") -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         if "is full" in str(error) or getattr(error, "errno", 0) in FULL:  # the first are SQLite's words
             raise JournalError(f"{what}: the disk is full", "make room, then try again") from error
-        full = "is the disk full? " if "disk I/O error" in str(error) else ""
-        raise JournalError(f"{what}: {error}", full + hint) from error
+        if "disk I/O error" in str(error):
+            raise JournalError(f"{what}: the disk is full, or fails", "make room, then try again") from error
+        raise JournalError(f"{what}: {error}", hint) from error
 
 
 def link(before: str, seq: int, at: float, kind: str, text: str) -> str:

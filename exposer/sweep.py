@@ -1,5 +1,7 @@
 """Ends and removes whatever of an exposure is still there, by its ledger and its labels."""
 
+from pathlib import Path
+
 from exposer import procs
 from exposer.engine.client import remove_all
 from exposer.engine.removal import reachable, remove
@@ -13,19 +15,43 @@ QUICK = ((15, 3.0), (9, 3.0))
 
 
 def sweep(places: Places) -> list[str]:
-    """Ends what is left and returns what it was. The ledger is emptied; safe to call when nothing is there."""
+    """Ends what is left and returns what it was. What is gone is taken off the ledger; safe when nothing is there.
+
+    Raises ExposerError for what could not be ended, and OSError when the ledger cannot be read.
+    """
     ledger = Ledger(places.ledger)
-    entries = [entry for entry in ledger.entries() if entry.role != "supervisor"]
+    entries = [entry for entry in ledger.read() if entry.role != "supervisor"]
     ended = [what for entry in sorted(entries, key=_rank) if (what := end_process(entry))]
-    if reachable():
-        try:
-            ended += remove_all(places.name)
-        except ExposerError:
-            if any(entry.ids for entry in entries):
-                raise
+    ended += _remove_objects(places.name, wanted=any(entry.ids for entry in entries))
+    stuck = [entry for entry in entries if not entry.ids and entry.process is not None and entry.process.alive()]
     if entries:
-        ledger.keep(lambda entry: entry.role == "supervisor")
+        _forget(ledger, stuck)
+    if stuck:
+        who = ", ".join(f"{entry.role} (pid {entry.process.pid})" for entry in stuck if entry.process)
+        raise ExposerError(f"{who} does not end, even by force", "try again: exposer down; else restart the machine")
     return ended
+
+
+def _remove_objects(name: str, wanted: bool) -> list[str]:
+    """What bears our labels in the engine. Only with something on record it matters that there is no engine."""
+    if not wanted and not reachable():
+        return []
+    try:
+        return remove_all(name)
+    except ExposerError as error:
+        if not wanted:
+            return []
+        error.hint = f"{error.hint}; then take down what it holds: exposer down".removeprefix("; ")
+        raise
+
+
+def _forget(ledger: Ledger, stuck: list[Entry]) -> None:
+    lines = {entry.to_line() for entry in stuck}
+    try:
+        ledger.keep(lambda entry: entry.role == "supervisor" or entry.to_line() in lines)
+    except OSError:  # a full disk: nothing of what it names is left, so it may go as a whole
+        if not stuck:
+            Path(ledger.path).unlink(missing_ok=True)
 
 
 def end(entry: Entry) -> None:

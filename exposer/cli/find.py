@@ -117,16 +117,27 @@ def read_snapshot(found: Places) -> dict[str, Any] | None:
 
 
 def own_status(found: Places, entry: Entry | None) -> dict[str, Any] | None:
-    """The status that this very supervisor has written; None when what is there is from one before it."""
-    status = read_snapshot(found)
-    if status is None or entry is None or entry.process is None:
+    """The status that this very supervisor has written, or says when it cannot write; None while it has none yet."""
+    if entry is None or entry.process is None:
         return None
-    return status if (status.get("supervisor") or {}).get("pid") == entry.process.pid else None
+    status = read_snapshot(found) or _said(found)
+    return status if status and (status.get("supervisor") or {}).get("pid") == entry.process.pid else None
+
+
+def _said(found: Places) -> dict[str, Any] | None:
+    from exposer.control.client import ask
+
+    try:
+        status = ask(found.control, "status", timeout=2.0).get("status")
+    except NotRunningError:
+        return None
+    return status if isinstance(status, dict) else None
 
 
 def running_status(found: Places) -> dict[str, Any]:
     """The status of a running exposure. Raises NotRunningError."""
-    status = read_snapshot(found)
-    if status is None or supervisor(found) is None:
+    entry = supervisor(found)
+    status = read_snapshot(found) or own_status(found, entry)
+    if status is None or entry is None:
         raise NotRunningError(f"{found.name} is not running", "start it with: exposer up")
     return status

@@ -29,21 +29,43 @@ class FirstKey:
         self.label = LABEL
         self.id = ""
         idle = only_unseen and not unseen(self._mark)
-        self.clear: Secret | None = None if idle else self._store.change(self._mint)
+        try:
+            self.clear: Secret | None = None if idle else self._store.change(self._mint)
+        except BaseException:
+            if self.id and not self._in_ring():
+                self._mark.unlink(missing_ok=True)
+            raise
 
     def shown(self) -> None:
         """A person has seen it."""
         self._mark.unlink(missing_ok=True)
 
     def take_back(self) -> None:
-        """Forgets it: the start has failed, and nobody was given it. On a full disk the mark stays in its place."""
+        """Forgets it: the start has failed, and nobody was given it. When that cannot be written the mark stays."""
         if self.clear is None or unseen(self._mark) != self.id:
             return
         try:
             self._store.change(lambda ring: (_without(ring, self.id), None))
-            self._mark.unlink(missing_ok=True)
         except (ExposerError, OSError):
-            return
+            if not self._forget_ring():
+                return
+        self._mark.unlink(missing_ok=True)
+
+    def _in_ring(self) -> bool:
+        try:
+            return any(key.id == self.id for key in self._store.read().keys)
+        except ExposerError:
+            return True
+
+    def _forget_ring(self) -> bool:
+        """On a full disk nothing can be written, but a ring that holds nothing else can go as a whole."""
+        try:
+            if [key.id for key in self._store.read().keys] != [self.id]:
+                return False
+            self._store.path.unlink()
+        except (ExposerError, OSError):
+            return False
+        return True
 
     def _mint(self, ring: Ring) -> tuple[Ring, Secret | None]:
         now = time.time()

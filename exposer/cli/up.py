@@ -155,17 +155,25 @@ class Job:
         try:
             entry = supervisor(self.places)
             status = own_status(self.places, entry)
-            if entry is not None and status is not None and status["phase"] != "starting":
+            if entry is not None and status is not None and status["phase"] not in ("offline", "starting"):
                 return self._already(status)
             self._start(entry.process if entry is not None else None)
+        except BaseException:
+            if supervisor(self.places) is None and not self.places.locked():
+                clear(self.places)
+            raise
         finally:
             starting.release()
         return 0
 
     def _start(self, running: ProcessId | None) -> None:
+        from exposer.cli.keys import bring_into_force
+
         first = FirstKey(self.places)
         try:
             status = self._wait(running)
+            if running is not None and first.clear is not None:  # it began with another key
+                bring_into_force(self.places, first.clear.reveal(), first.id)
         except BaseException:
             first.take_back()
             raise

@@ -2,9 +2,13 @@
 
 A path is canonical when every backend must read it the same way. Only then may it be compared with a template, as it
 stands on the request line: what nginx would decode and merge before comparing is not what the backend gets.
+
+A wide parameter spans segments, so a slash in its value means the same plain or encoded, once or (as some backends ask
+for) twice. A path with an encoded slash is marked with "%" in front, and only patterns with a wide parameter match it.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -34,19 +38,28 @@ _UTF8 = "|".join(
 )
 _ENCODED = f"%(?:{_ASCII})|(?!{_LOOKALIKE})(?:{_UTF8})"
 
+_SLASH = "%(?:25)?2[Ff]"
+_ANY_SLASH = f"(?:/|{_SLASH})"
+
 # A segment is not made of dots alone, and no space is at its edge: some systems trim those.
-_SEGMENT = f"(?!\\.+[/? ]|%20)(?:[{PLAIN}]++|{_ENCODED})++(?<!%20)"
+_SEGMENT = f"(?!\\.+(?:[/? ]|{_SLASH})|%20)(?:[{PLAIN}]++|{_ENCODED})++(?<!%20)"
+_QUERY = "(?:\\?[\\x21\\x22\\x24-\\x7e]*+)?+"
 
 # Applied to the request's target and one space, so that something can stand behind it (see site).
-CANONICAL = f"(?P<raw_path>(?:/{_SEGMENT})++/?|/)(?:\\?[\\x21\\x22\\x24-\\x7e]*+)?+ "
+CANONICAL = f"(?P<raw_path>(?:/{_SEGMENT})++/?|/){_QUERY} "
+SLASHED = f"(?P<slashed_path>/{_SEGMENT}(?:{_ANY_SLASH}{_SEGMENT})*+{_ANY_SLASH}?+){_QUERY} "
+MARK = "%"
 
 _TOKEN = f"(?:[^/%]|%{H}{H})"
+_TOKEN_BESIDE = f"(?:[^/%]|(?!{_SLASH})%{H}{H})"  # in a path that may have encoded slashes
+_WIDE_TOKEN = f"(?:%252[Ff]|%{H}{H}|[^%])"
 _PARAM = re.compile(r"\{[^{}/]*\}")
 _PLAIN_CHAR = re.compile(f"[{PLAIN}]")
 _CANONICAL = re.compile(f"{CANONICAL}\\Z")
+_SLASHED = re.compile(f"{SLASHED}\\Z")
 _RAW_ONLY = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
 
-LITERAL, MIXED, PARAM = range(3)
+LITERAL, MIXED, PARAM, WIDE = range(4)
 TOKEN_LIMIT = 1800  # bytes; nginx refuses a token of more than 4096, and two of these go into one
 
 
@@ -62,51 +75,90 @@ class Pattern:
     def literal(self) -> bool:
         return not any(self.ranks)
 
+    @property
+    def wide(self) -> bool:
+        return WIDE in self.ranks
 
-def canonical(target: str) -> bool:
-    """Whether a raw request target (path and query) is free of everything that could be read in two ways."""
-    return _CANONICAL.match(target + " ") is not None
+    @property
+    def fits(self) -> bool:
+        """Whether nginx takes a pattern of this length."""
+        return size(self.body) <= TOKEN_LIMIT
 
 
-def pattern(template: str, *, loose: bool = False) -> Pattern | None:
+def canonical(target: str, *, slashed: bool = False) -> bool:
+    """Whether a raw request target (path and query) is free of everything that could be read in two ways.
+
+    `slashed`: but for encoded slashes, which only a wide parameter can make sense of.
+    """
+    return (_SLASHED if slashed else _CANONICAL).match(target + " ") is not None
+
+
+def pattern(template: str, wide: Collection[str] = ()) -> Pattern | None:
     """The pattern of a path template; None for a template that no canonical path can ever match.
 
-    A `loose` one also matches other cases and one slash more, as some backends do: it is for what must *not* pass.
+    `wide` are the parameters, as written in it, that may span several segments.
     """
-    head, *parts = template.split("/")
-    if head or not parts:
-        return None
+    parts = _parts(template, wide)
     try:
-        bodies = [_segment(part) for part in parts]
-        sample = "/".join(["", *(_sample(part) for part in parts)])
+        if not parts or not canonical(sample_path(template, wide)):
+            return None
+        ranks = tuple(_rank(part, wide) for part in parts)
+        body = _wide_body(parts, wide) if WIDE in ranks else "/" + "/".join(_segment(part) for part in parts)
     except ValueError:  # bytes that are not UTF-8, or half a surrogate pair
         return None
-    if not canonical(sample):
-        return None
-    body = "/" + "/".join(bodies)
-    if loose:
-        body = f"(?i:{body if body == '/' else body.removesuffix('/')}/?)"
-    if size(body) > TOKEN_LIMIT:
-        return None
-    return Pattern(body, tuple(parts), tuple(_rank(part) for part in parts))
+    return Pattern(body, tuple(parts), ranks)
+
+
+def guard(template: str, wide: Collection[str] = (), *, slashed: bool = False) -> str:
+    """A body for what must *not* pass: it also matches other cases and one slash more, as some backends do.
+
+    `slashed`: it is looked for in what a wide parameter takes, where its own slashes may be encoded. The template must
+    have a pattern.
+    """
+    parts = _parts(template, wide)
+    between = _ANY_SLASH if slashed else "/"
+    inside = f"{_WIDE_TOKEN}+" if slashed or any(_rank(part, wide) == WIDE for part in parts) else ""
+    bodies = [inside if _rank(part, wide) == WIDE else _segment(part) for part in parts]
+    body = between + between.join(bodies[:-1] if len(bodies) > 1 and not bodies[-1] else bodies)
+    return f"{f'{MARK}?' if slashed else ''}(?i:{body}{f'{between}?' if parts != [''] else ''})"
 
 
 def overlap(one: Pattern, other: Pattern) -> bool:
     """Whether one path could match both. A segment with a parameter is taken to match any other."""
-    left, right = _trimmed(one.segments), _trimmed(other.segments)
-    return len(left) == len(right) and all(
-        "{" in a or "{" in b or _decoded(a).lower() == _decoded(b).lower() for a, b in zip(left, right, strict=True)
-    )
+    left, right = _trimmed(one), _trimmed(other)
+    if not (one.wide or other.wide) and len(left) != len(right):
+        return False
+    reached = {(0, 0)}
+    for i, (a, a_rank) in enumerate(left):
+        for j, (b, b_rank) in enumerate(right):
+            if (i, j) not in reached or not (a_rank or b_rank or _decoded(a).lower() == _decoded(b).lower()):
+                continue
+            reached.add((i + 1, j + 1))
+            if a_rank == WIDE:
+                reached.add((i, j + 1))
+            if b_rank == WIDE:
+                reached.add((i + 1, j))
+    return (len(left), len(right)) in reached
 
 
 def dominates(one: Pattern, other: Pattern) -> bool:
-    """Whether `one` is at least as concrete everywhere: every backend then prefers it. Equal is not enough."""
-    return one.ranks != other.ranks and all(a <= b for a, b in zip(one.ranks, other.ranks, strict=False))
+    """Whether `one` is at least as concrete everywhere: every backend then prefers it. Equal is not enough.
+
+    Segments are compared from the front up to the first that is wide; from there on, if both are, from the end.
+    """
+    if one.ranks == other.ranks:
+        return False
+    for place, (a, b) in enumerate(zip(one.ranks, other.ranks, strict=False)):
+        if a > b:
+            return False
+        if b == WIDE:
+            return a < b or _no_wider(one.ranks[place + 1 :], other.ranks[place + 1 :])
+    return True
 
 
-def sample_path(template: str) -> str:
-    """A path that the template matches."""
-    return "/".join(_sample(part) for part in template.split("/"))
+def sample_path(template: str, wide: Collection[str] = ()) -> str:
+    """A path that the template matches. Raises ValueError where it has bytes that are not UTF-8."""
+    return "/".join(["", *(_sample(part, wide) for part in _parts(template, wide))])
 
 
 def size(text: str) -> int:
@@ -119,15 +171,46 @@ def exact(text: str) -> str:
     return "".join(chr(b) if chr(b).isalnum() and b < 0x80 else f"\\x{b:02x}" for b in text.encode())
 
 
-def _segment(part: str) -> str:
+def _parts(template: str, wide: Collection[str]) -> list[str]:
+    """The segments; none where the template does not begin with a slash. A star at the end is a parameter, if wide."""
+    head, *parts = template.split("/")
+    if head or not parts:
+        return []
+    if parts[-1] in ("*", "**") and parts[-1] in wide:
+        parts[-1] = f"{{{parts[-1]}}}"
+    return parts
+
+
+def _segment(part: str, token: str = _TOKEN, rest: str = "[^/]+") -> str:
     """One segment. Each literal behind a parameter is sought at its first place, once and for all: the next parameter
     can only gain by that, and no path makes the matching slow. Only the last literal is bound to the segment's end."""
     pieces = [_wire(piece) for piece in _PARAM.split(part)]
     if len(pieces) == 1:
         return pieces[0]
     first, *middle, last = pieces
-    found = "".join(f"(?>{_TOKEN}+?{literal})" for literal in middle)
-    return first + found + (f"{_TOKEN}+{last}" if last else "[^/]+")
+    found = "".join(f"(?>{token}+?{literal})" for literal in middle)
+    return first + found + (f"{token}+{last}" if last else rest)
+
+
+def _wide_body(parts: list[str], wide: Collection[str]) -> str:
+    """A template with wide parameters: what stands between two of them is sought at its first place, once and for all;
+    what stands behind the last is bound to the end."""
+    joined = "/" + "/".join(parts)
+    names = "|".join(re.escape(f"{{{name}}}") for name in sorted(wide, key=len, reverse=True))
+    first, *middle, last = (_stretch(text) for text in re.split(names, joined))
+    span = f"(?!{_ANY_SLASH}){_WIDE_TOKEN}+"
+    return f"{MARK}?" + first + "".join(f"(?>{span}?{text})" for text in middle) + span + last
+
+
+def _stretch(text: str) -> str:
+    """What stands beside a wide parameter; no encoded slash is in it."""
+    return "/".join(_segment(part, _TOKEN_BESIDE, f"{_TOKEN_BESIDE}+") for part in text.split("/"))
+
+
+def _no_wider(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """What comes behind a wide segment, from the end: whether `one` says at least as much."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return len(one) >= len(other) and all(a <= b for a, b in pairs)
 
 
 def _wire(literal: str) -> str:
@@ -158,19 +241,25 @@ def _decoded(part: str) -> str:
     return _decoded_bytes(part).decode()
 
 
-def _sample(part: str) -> str:
-    """The segment with each parameter as one letter, in the form a careful client sends."""
-    literals = (_decoded_bytes(piece) for piece in _PARAM.split(part))
-    return "x".join(
-        "".join(chr(b) if b < 0x80 and _PLAIN_CHAR.fullmatch(chr(b)) else f"%{b:02X}" for b in literal)
-        for literal in literals
-    )
+def _sample(part: str, wide: Collection[str] = ()) -> str:
+    """The segment with each parameter as one letter, a wide one as two segments, as a careful client sends it."""
+    names = [found[1:-1] for found in _PARAM.findall(part)]
+    values = ["x/x" if name in wide else "x" for name in names]
+    literals = [
+        "".join(chr(b) if b < 0x80 and _PLAIN_CHAR.fullmatch(chr(b)) else f"%{b:02X}" for b in _decoded_bytes(piece))
+        for piece in _PARAM.split(part)
+    ]
+    return literals[0] + "".join(value + literal for value, literal in zip(values, literals[1:], strict=True))
 
 
-def _rank(part: str) -> int:
+def _rank(part: str, wide: Collection[str] = ()) -> int:
+    if any(found[1:-1] in wide for found in _PARAM.findall(part)):
+        return WIDE
     pieces = _PARAM.split(part)
     return LITERAL if len(pieces) == 1 else PARAM if not any(pieces) else MIXED
 
 
-def _trimmed(segments: tuple[str, ...]) -> tuple[str, ...]:
-    return segments[:-1] if len(segments) > 1 and not segments[-1] else segments
+def _trimmed(pattern: Pattern) -> list[tuple[str, int]]:
+    """The segments with their ranks, less an empty one at the end."""
+    found = list(zip(pattern.segments, pattern.ranks, strict=True))
+    return found[:-1] if len(found) > 1 and not found[-1][0] else found

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from exposer.openapi import refs
 from exposer.openapi.model import Document, Operation
+from exposer.openapi.span import wide
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 MAX_ID = 64
@@ -24,8 +25,8 @@ _UNSAFE = frozenset("\"'`\\?#<>|^")
 
 def operations(document: Document) -> tuple[Operation, ...]:
     """Every operation whose path can be passed on, in document order."""
-    found = [(method, path, raw) for path, item in _good_paths(document) for method, raw in _calls(item)]
-    ids = _ids([(method, path, raw.get("operationId")) for method, path, raw in found])
+    found = [(method, path, item, raw) for path, item in _good_paths(document) for method, raw in _calls(item)]
+    ids = _ids([(method, path, raw.get("operationId")) for method, path, _, raw in found])
     return tuple(
         Operation(
             id=id_,
@@ -34,8 +35,9 @@ def operations(document: Document) -> tuple[Operation, ...]:
             full_path=document.base_path + path,
             tags=_texts(raw.get("tags")),
             summary=raw["summary"] if isinstance(raw.get("summary"), str) else "",
+            wide=wide(document, path, item, raw),
         )
-        for id_, (method, path, raw) in zip(ids, found, strict=True)
+        for id_, (method, path, item, raw) in zip(ids, found, strict=True)
     )
 
 

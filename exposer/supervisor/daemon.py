@@ -93,7 +93,6 @@ class Daemon:
         self._config_changed = threading.Event()
         self._watch = Watch(self._notice)
         self._last = ""
-        self._untold = ""
         self._announced = False
 
     def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
@@ -170,18 +169,20 @@ class Daemon:
         status = self.status()
         comparable = json.dumps(status | {"supervisor": None}, sort_keys=True)
         if comparable != self._last:
-            self._last = comparable
             try:
                 files.swap(self.places.snapshot, json.dumps(status).encode())
+                self._last = comparable
+                self.loop.state.unwritten.pop("status", None)
             except OSError as error:
                 self._cannot_tell(of_system(error))
 
     def _cannot_tell(self, error: ExposerError) -> None:
-        """Before it is online for the first time nobody would ever hear of it; later it is said, and tried again."""
-        self._last = ""
-        if error.message != self._untold:
-            self._untold = error.message
+        """Before it is online for the first time nobody would ever hear of it. Later an old status is worse than none:
+        without one the socket is asked."""
+        if "status" not in self.loop.state.unwritten:
             self.loop.show("status", f"the status cannot be written: {error.message}")
+        self.loop.state.unwritten["status"] = error.message
+        Path(self.places.snapshot).unlink(missing_ok=True)
         if not self._announced:
             self.loop.stop(Failed("status", error.message, error.hint, error.code, error.exit_code))
 

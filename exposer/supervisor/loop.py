@@ -54,6 +54,7 @@ class Exposure:
     failure: Failed | None = None
     config_error: str = ""
     trouble: str = ""
+    unwritten: dict[str, str] = field(default_factory=dict)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -77,7 +78,6 @@ class Loop:
         self._next_publish = 0.0
         self._unpublished = ""
         self._checking = False
-        self._lost = 0
         self._upstream = ""
         self._drain_until = 0.0
         self._unfit: dict[str, str] = {}
@@ -142,10 +142,11 @@ class Loop:
         """Journals an event and shows it; a journal that cannot be written is shown too, and stops nothing."""
         try:
             self.journal.append(kind, text=text, **data)
+            self.state.unwritten.pop("journal", None)
         except JournalError as error:
-            self._lost += 1
-            if self._lost == 1:
+            if "journal" not in self.state.unwritten:
                 self.show("journal", f"{error.message}; what cannot be recorded is shown here only")
+            self.state.unwritten["journal"] = error.message
         self.show(kind, text)
 
     def _facts(self, wait: float) -> list[Fact]:

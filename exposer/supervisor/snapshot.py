@@ -56,7 +56,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "why": checked.why if checked else "",
         },
         "config_error": state.config_error or None,
-        "trouble": state.trouble or None,
+        "trouble": "; ".join(filter(None, (state.trouble, *state.unwritten.values()))) or None,
         "supervisor": {"pid": pid, "at": timestamp(time.time())},
     }
 

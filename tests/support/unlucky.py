@@ -50,7 +50,8 @@ def refused(
         assert text in said, f"{text!r} is not in:\n{said}"
     for text in never:
         assert text not in said
-    assert left(exposure) == []
+    remains = left(exposure)
+    assert not remains, remains
     return done
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,53 +11,63 @@ from exposer.openapi.publish import public_base
 from exposer.openapi.select import from_include
 from tests.unit.openapi.small import OK, answering, gets, openapi, out, published, ref, swagger
 
+CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
+OPENAPI = ("gpt-action", "openapi")
+
 
 def test_only_the_chosen_operations_go_out() -> None:
     document = openapi({"/a": {"get": OK, "post": OK, "x-inside": 1}, "/b": {"get": OK}})
     result = published(document, operations(document)[:1])
-    assert json.loads(result.text)["paths"] == {"/a": {"get": {"operationId": "get_a", **OK}}}
+    paths = json.loads(result.text)["paths"]
+    assert {path: list(item) for path, item in paths.items()} == {"/a": ["get"]}
+    assert paths["/a"]["get"]["operationId"] == "get_a"
     assert [op.id for op in result.operations] == ["get_a"]
     assert result.total == 3
 
 
 def test_the_server_is_the_public_address_with_the_base_path() -> None:
     document = openapi(gets("/status"), servers=[{"url": "/api"}, {"url": "https://demo.example"}])
-    assert out(document)["servers"] == [{"url": "https://x.example/api"}]
+    for client in OPENAPI:
+        assert out(document, client=client)["servers"] == [{"url": "https://x.example/api"}]
     assert public_base(document, "https://x.example/") == "https://x.example/api"
     assert public_base(None, "https://x.example") == "https://x.example"
 
 
-def test_a_public_address_may_have_a_port_and_a_path() -> None:
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://X.Example/", "https://x.example/api"),
+        ("https://x.example:443", "https://x.example/api"),
+        ("http://x.example:81/p/", "http://x.example:81/p/api"),
+        ("http://[::1]:81", "http://[::1]:81/api"),
+    ],
+)
+def test_the_address_is_written_the_way_importers_want_it(url: str, server: str) -> None:
     document = openapi(gets("/status"), servers=[{"url": "/api"}])
-    assert out(document, public_url="http://x.example:81/p/")["servers"] == [{"url": "http://x.example:81/p/api"}]
+    assert out(document, public_url=url)["servers"] == [{"url": server}]
 
 
-def test_swagger_2_stays_swagger_2_at_the_public_address() -> None:
-    document = swagger(gets("/a"), host="inside:80", schemes=["http"], basePath="/v1", consumes=["application/json"])
-    data = out(document, public_url="https://x.example:8443")
-    assert (data["swagger"], data["host"], data["basePath"], data["schemes"]) == (
-        "2.0",
-        "x.example:8443",
-        "/v1",
-        ["https"],
-    )
-    assert "servers" not in data
-    assert data["consumes"] == ["application/json"]
-    validate(data)
-    assert out(swagger(gets("/a")))["basePath"] == "/"
+@pytest.mark.parametrize("url", ["http://x.example", "https://x.example:8443", "http://127.0.0.1:80"])
+def test_an_address_that_chatgpt_refuses_is_kept_and_told(url: str) -> None:
+    result = published(openapi(gets("/a")), public_url=url, client="gpt-action")
+    (found,) = [finding for finding in result.findings if finding.step == "server"]
+    assert found.remains
+    assert found.prevents == "None of the provided servers is under the root origin"
+    assert json.loads(result.text)["servers"][0]["url"].startswith(url.removesuffix(":80"))
+    assert not [f for f in published(openapi(gets("/a")), public_url=url).findings if f.step == "server"]
+
+
+def test_copilot_gets_swagger_2_at_the_public_address() -> None:
+    for document in (swagger(gets("/a"), basePath="/v1"), openapi(gets("/a"), servers=[{"url": "/v1"}])):
+        data = out(document, public_url="https://x.example:8443", client="copilot")
+        front = (data["swagger"], data["host"], data["basePath"], data["schemes"])
+        assert front == ("2.0", "x.example:8443", "/v1", ["https"])
+        validate(data)
+    assert out(openapi(gets("/a")), client="copilot")["basePath"] == "/"
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "x.example",
-        "ftp://x.example",
-        "https://",
-        "https://u:p@x.example",
-        "https://x/?a",
-        "https://x:99999",
-    ],
+    "url", ["", "x.example", "ftp://x.example", "https://", "https://u:p@x.example", "https://x/?a", "https://x:99999"]
 )
 def test_a_public_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(DocumentError, match="public address"):
@@ -71,20 +82,17 @@ def test_a_public_address_that_is_none_is_refused(url: str) -> None:
             {"type": "apiKey", "name": "X-Key", "in": "header"},
             {"type": "apiKey", "name": "X-Key", "in": "header"},
         ),
-        (
-            "bearer",
-            {"type": "http", "scheme": "bearer"},
-            {"type": "apiKey", "name": "Authorization", "in": "header"},
-        ),
+        ("bearer", {"type": "http", "scheme": "bearer"}, {"type": "apiKey", "name": "Authorization", "in": "header"}),
         ("basic", {"type": "http", "scheme": "basic"}, {"type": "basic"}),
     ],
 )
 def test_the_one_security_scheme_is_the_gateways(method: str, new: Any, old: Any) -> None:
-    methods = (method, "basic")
-    data = out(openapi(gets("/a")), auth_methods=methods, header="X-Key")
-    assert data["components"]["securitySchemes"] == {"key": new}
-    assert data["security"] == [{"key": []}]
-    data = out(swagger(gets("/a")), auth_methods=methods, header="X-Key")
+    more = {"auth_methods": (method, "basic"), "header": "X-Key"}
+    for client in OPENAPI:
+        data = out(openapi(gets("/a")), client=client, **more)
+        assert data["components"]["securitySchemes"] == {"key": new}
+        assert data["security"] == [{"key": []}]
+    data = out(openapi(gets("/a")), client="copilot", **more)
     assert data["securityDefinitions"] == {"key": old}
     assert data["security"] == [{"key": []}]
 
@@ -100,18 +108,17 @@ def test_nothing_is_published_without_a_way_to_show_a_key(more: dict[str, Any]) 
 INSIDE = "inside.example"
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("make", [openapi, swagger])
-def test_nothing_of_the_inside_goes_out(make: Any) -> None:
+def test_nothing_of_the_inside_goes_out(make: Any, client: str) -> None:
     operation = {
         "servers": [{"url": f"http://{INSIDE}"}],
         "schemes": ["http"],
         "security": [{INSIDE: []}],
         "callbacks": {"on": {f"http://{INSIDE}": {"post": OK}}},
         "x-gateway": {"uri": f"http://{INSIDE}"},
-        "x-openai-isConsequential": False,
-        "responses": {
-            "200": {"description": "fine", "links": {"next": {"operationId": f"hidden {INSIDE}"}}},
-        },
+        "externalDocs": {"url": f"http://{INSIDE}"},
+        "responses": {"200": {"description": "fine", "links": {"next": {"operationId": f"hidden {INSIDE}"}}}},
     }
     document = make(
         {
@@ -121,20 +128,13 @@ def test_nothing_of_the_inside_goes_out(make: Any) -> None:
         host=INSIDE,
         security=[{INSIDE: []}],
         securityDefinitions={INSIDE: {"type": "basic"}},
-        components={
-            "securitySchemes": {INSIDE: {"type": "http", "scheme": "basic"}},
-            "schemas": {INSIDE: {}},
-        },
+        components={"securitySchemes": {INSIDE: {"type": "http", "scheme": "basic"}}, "schemas": {INSIDE: {}}},
         definitions={INSIDE: {}},
         webhooks={INSIDE: {"post": OK}},
         tags=[{"name": INSIDE}],
         **{"x-origin": INSIDE},
     )
-    text = published(document, operations(document)[:1]).text
-    assert INSIDE not in text
-    data = json.loads(text)
-    assert data["paths"]["/a"]["get"]["x-openai-isConsequential"] is False
-    assert set(data["paths"]["/a"]["get"]) == {"operationId", "x-openai-isConsequential", "responses"}
+    assert INSIDE not in published(document, operations(document)[:1], client=client).text
 
 
 def test_an_operation_that_was_open_to_all_is_so_no_more() -> None:
@@ -143,89 +143,43 @@ def test_an_operation_that_was_open_to_all_is_so_no_more() -> None:
     assert data["security"] == [{"key": []}]
 
 
-def test_cookies_and_logins_are_not_asked_of_the_caller() -> None:
-    def parameter(place: str, name: str) -> dict[str, Any]:
-        return {"in": place, "name": name, "required": place == "path", "schema": {"type": "string"}}
-
-    document = openapi(
-        {
-            "/a/{id}": {
-                "parameters": [parameter("path", "id"), parameter("cookie", "session")],
-                "get": {
-                    **OK,
-                    "parameters": [
-                        parameter("header", "authorization"),
-                        parameter("header", "x-api-key"),
-                        parameter("header", "X-Trace"),
-                        parameter("query", "authorization"),
-                        {"$ref": "#/components/parameters/Session"},
-                        {"$ref": "#/components/parameters/Page"},
-                    ],
-                },
-            }
-        },
-        components={"parameters": {"Session": parameter("cookie", "s"), "Page": parameter("query", "page")}},
-    )
-    data = out(document)
-    item = data["paths"]["/a/{id}"]
-    assert [p["name"] for p in item["parameters"]] == ["id"]
-    assert [p.get("name") or p["$ref"] for p in item["get"]["parameters"]] == [
-        "X-Trace",
-        "authorization",
-        "#/components/parameters/Page",
-    ]
-    assert list(data["components"]["parameters"]) == ["Page"]
-    validate(data)
-
-
 @pytest.mark.parametrize("info", [None, {}, {"title": None, "version": None}, {"title": " ", "version": ""}, [], "x"])
 def test_a_missing_title_and_version_are_filled_in(info: Any) -> None:
-    data = out(openapi(gets("/a"), info=info), title="welink")
-    assert data["info"] == {"title": "welink", "version": "1"}
-    assert out(openapi(gets("/a"), info=info), title="")["info"]["title"] == "API"
+    found = out(openapi(gets("/a"), info=info), title="welink")["info"]
+    assert found["title"]
+    assert found["version"]
 
 
-def test_a_version_that_yaml_read_as_a_number_is_text_again() -> None:
-    assert out(openapi(gets("/a"), info={"title": "T", "version": 1.5}))["info"] == {
-        "title": "T",
-        "version": "1.5",
-    }
-
-
-def test_only_the_tags_in_use_go_out() -> None:
-    document = openapi(
-        {"/a": {"get": {**OK, "tags": ["one"]}}, "/b": {"get": {**OK, "tags": ["two"]}}},
-        tags=[
-            {"name": "one", "description": "first", "x-group": "z"},
-            {"name": "two"},
-            "three",
-            {"name": ["one"]},
-        ],
-    )
-    assert out(document, "get_a")["tags"] == [{"name": "one", "description": "first"}]
+def test_a_document_without_a_title_gets_the_exposures_name() -> None:
+    document = Document({"paths": gets("/a")}, "test", "", "", "3.1.0")
+    assert out(document, title="welink")["info"] == {"title": "welink", "version": "1"}
+    assert out(document, title="")["info"]["title"] == "API"
 
 
 @pytest.mark.parametrize("spec", ["3.0.0", "3.0.4", "3.1.0", "3.2.0"])
-def test_a_document_keeps_its_version(spec: str) -> None:
-    data = out(openapi(gets("/a"), openapi=spec))
-    assert data["openapi"] == spec
-    validate(data)
+def test_every_version_goes_out_as_the_one_that_importers_take(spec: str) -> None:
+    for client in OPENAPI:
+        data = out(openapi(gets("/a"), openapi=spec), client=client)
+        assert data["openapi"] == "3.1.0"
+        validate(data)
 
 
 def test_equal_input_gives_equal_bytes_in_whatever_order_it_was_chosen() -> None:
     document = openapi(gets("/c", "/a", "/b"))
     chosen = operations(document)
-    one, two = published(document, chosen), published(document, tuple(reversed(chosen)) + chosen)
-    assert one == two
-    assert list(json.loads(one.text)["paths"]) == ["/c", "/a", "/b"]
-    assert published(document, chosen, public_url="https://y.example").digest != one.digest
-    assert published(document, chosen[:2]).digest != one.digest
+    for client in CLIENTS:
+        one = published(document, chosen, client=client)
+        assert one == published(document, tuple(reversed(chosen)) + chosen, client=client)
+        assert [op.path for op in one.operations] == ["/c", "/a", "/b"]
+        assert published(document, chosen, public_url="https://y.example", client=client).digest != one.digest
+        assert published(document, chosen[:2], client=client).digest != one.digest
 
 
 def test_publishing_leaves_the_document_as_it_was() -> None:
     document = openapi({"/a": {"get": answering(ref("A"))}}, components={"schemas": {"A": {}}}, servers=[{"url": "/x"}])
     before = json.dumps(document.data)
-    published(document)
+    for client in CLIENTS:
+        published(document, client=client)
     assert json.dumps(document.data) == before
 
 
@@ -234,25 +188,33 @@ def test_an_operation_of_another_document_is_not_published() -> None:
         published(openapi(gets("/a")), operations(openapi(gets("/b"))))
 
 
+def test_a_profiles_names_and_texts_go_out() -> None:
+    document = openapi({"/a": {"get": {**OK, "summary": "old", "description": "old words"}}})
+    (operation,) = operations(document)
+    named = replace(operation, id="see_everything", summary="See it", description="All of it.")
+    for client in OPENAPI:
+        found = out(document, client=client, chosen=(named,))["paths"]["/a"]["get"]
+        assert (found["operationId"], found["summary"], found["description"]) == (
+            "see_everything",
+            "See it",
+            "All of it.",
+        )
+    (tool,) = out(document, client="mcp", chosen=(named,))["tools"]
+    assert (tool["name"], tool["title"], tool["description"]) == ("see_everything", "See it", "All of it.")
+
+
 def test_half_a_surrogate_pair_does_not_break_the_text() -> None:
-    result = published(openapi({"/a": {"get": {**OK, "summary": "bad \ud800 日本"}}}))
-    assert result.text.encode()
-    assert json.loads(result.text)["paths"]["/a"]["get"]["summary"] == "bad ? 日本"
+    for client in CLIENTS:
+        result = published(openapi({"/a": {"get": {**OK, "summary": "bad \ud800 日本"}}}), client=client)
+        assert "日本" in result.text
+        assert result.text.encode()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
-def test_what_json_cannot_say_is_a_clear_error(value: Any) -> None:
-    document = Document({"paths": {"/a": {"get": {"responses": value}}}}, "test", "", "", "3.0.3")
+def test_what_json_cannot_say_is_a_clear_error() -> None:
+    schema = {"type": "number", "enum": [float("nan")]}
+    raw = {**OK, "parameters": [{"in": "query", "name": "q", "schema": schema}]}
+    document = Document({"paths": {"/a": {"get": raw}}}, "test", "", "", "3.1.0")
     with pytest.raises(DocumentError, match="JSON cannot say"):
-        published(document)
-
-
-def test_a_value_nested_too_deep_is_a_clear_error() -> None:
-    deep: dict[str, Any] = {}
-    for _ in range(100_000):
-        deep = {"items": deep}
-    document = Document({"paths": {"/a": {"get": {"responses": deep}}}}, "test", "", "", "3.0.3")
-    with pytest.raises(DocumentError, match="nested too deep"):
         published(document)
 
 
@@ -272,9 +234,17 @@ def test_without_a_document_a_small_one_is_made() -> None:
     assert result.total == 3
 
 
-def test_no_operation_is_a_document_too() -> None:
+def test_no_operation_is_a_document_too_and_is_told() -> None:
     empty: tuple[Operation, ...] = ()
     for document in (None, openapi(gets("/a")), swagger(gets("/a"))):
-        result = published(document, empty)
-        assert json.loads(result.text)["paths"] == {}
-        validate(json.loads(result.text))
+        for client in CLIENTS:
+            result = published(document, empty, client=client)
+            assert [finding.step for finding in result.findings if finding.remains] == ["paths"]
+            if client != "mcp":
+                assert json.loads(result.text)["paths"] == {}
+                validate(json.loads(result.text))
+
+
+def test_a_client_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(DocumentError, match="no client 'siri'"):
+        published(openapi(gets("/a")), client="siri")

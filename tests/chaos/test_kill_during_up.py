@@ -1,0 +1,204 @@
+"""kill -9 at twenty random moments of a start: nothing stands open afterwards, and the next start works."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from exposer.procs import Ledger
+from tests.support.eventually import eventually
+from tests.support.exposure import EXPOSER, REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.unlucky import left, passing, processes
+
+pytestmark = [pytest.mark.nginx, pytest.mark.slow]
+Make = Callable[..., Exposure]
+MOMENTS = 20
+STANDIN = REPOSITORY / "tests" / "support" / "fake_cloudflared.py"
+
+
+@pytest.fixture
+def victim(make_exposure: Make) -> Iterator[Exposure]:
+    """An exposure behind a program as a tunnel, so that a tunnel without a gateway would show."""
+    yield make_exposure(sample_config(free_port()))
+
+
+def begin(exposure: Exposure, *words: str) -> subprocess.Popen[bytes]:
+    """Starts a command that writes to a file: what it managed to show before it is killed counts as seen."""
+    with open(exposure.folder / "shown", "wb") as shown:
+        return subprocess.Popen(
+            [*EXPOSER, "--file", str(exposure.file), *words],
+            env=exposure.env,
+            cwd=exposure.folder,
+            stdout=shown,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def shown_key(exposure: Exposure) -> str:
+    found = re.search(r"^  key +(exp_\S+)$", (exposure.folder / "shown").read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def supervisors(exposure: Exposure) -> list[int]:
+    return [pid for pid, argv in processes(exposure).items() if " -m exposer " in argv and "--supervise" in argv]
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def open_without_a_key(exposure: Exposure) -> list[str]:
+    """Everything of the exposure that answers somebody without a key with anything but a refusal.
+
+    The backend itself listens on loopback; the gateway and whatever a tunnel leads to is what counts.
+    """
+    found = []
+    for entry in Ledger(str(exposure.runtime / exposure.name / "ledger")).entries():
+        address = entry.detail.get("listen") or ""
+        url = entry.detail.get("url") or (f"http://{address}" if address else "")
+        for path in ("/", "/api/notes", "/api/private", "/.exposer/nothing"):
+            status = get(f"{url}{path}").status if url else 0
+            if status not in (0, 401, 429, 502, 503, 504):
+                found.append(f"{entry.role} {url}{path}: {status}")
+    return found
+
+
+def tunnel_without_gateway(exposure: Exposure) -> bool:
+    """Whether a tunnel is on record while no gateway was proved before it."""
+    roles = [entry.role for entry in Ledger(str(exposure.runtime / exposure.name / "ledger")).entries()]
+    return "tunnel" in roles and "gateway" not in roles[: roles.index("tunnel")]
+
+
+def usual_duration(exposure: Exposure) -> float:
+    begun = time.monotonic()
+    exposure.up()
+    took = time.monotonic() - begun
+    assert exposure.run("down").returncode == 0
+    return took
+
+
+def pause(seconds: float) -> None:
+    """The random moment itself: there is nothing to wait for but the time."""
+    deadline = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= deadline, within=seconds + 1)
+
+
+def forget(exposure: Exposure) -> None:
+    """Keys and all: the next start is a first one."""
+    exposure.run("down", "--purge", "--yes")
+    exposure.key = ""
+
+
+def comes_back(exposure: Exposure) -> None:
+    """The next `up -d` works with a key, and `down` leaves nothing."""
+    exposure.up()
+    assert exposure.key, "a key that nobody has seen was never replaced"
+    assert exposure.get("/api/notes").status == 200
+    assert exposure.get("/api/notes", key="").status in (401, 429)
+    assert passing(exposure) == ["default"]
+    assert exposure.run("down").returncode == 0
+    assert not (remains := left(exposure)), remains
+
+
+@pytest.mark.parametrize("whom", ["supervisor", "foreground", "waiting"])
+def test_killed_at_any_moment_of_a_start_nothing_stands_open(victim: Exposure, whom: str) -> None:
+    took = usual_duration(victim)
+    chance = random.Random()
+    seed = chance.randrange(10**6)
+    chance.seed(seed)
+    forget(victim)
+    for number in range(MOMENTS // 3 + 1):
+        moment = chance.uniform(0, took)
+        told = f"seed {seed}, kill {number} of the {whom} after {moment:.3f} s of {took:.3f} s"
+        process = begin(victim, *(("up",) if whom == "foreground" else ("up", "-d")))
+        pause(moment)
+        for pid in supervisors(victim) if whom == "supervisor" else [process.pid]:
+            kill(pid)
+        process.wait(60)
+        victim.key = shown_key(victim) or victim.key
+        assert open_without_a_key(victim) == [], told
+        assert not tunnel_without_gateway(victim), told
+        if number % 2:
+            down = victim.run("down")
+            assert down.returncode == 0, (told, down.stderr)
+            assert not (remains := [line for line in left(victim) if "first key" not in line]), (told, remains)
+        else:
+            try:
+                comes_back(victim)
+            except AssertionError as error:
+                raise AssertionError(told) from error
+            forget(victim)
+
+
+def test_a_tunnel_is_never_left_running_without_a_gateway_that_was_proved(
+    make_exposure: Make, tmp_path: Path
+) -> None:
+    """With a real process as the tunnel: whenever it lives, its gateway is on record and refuses."""
+    program = tmp_path / "cloudflared"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} {STANDIN} \"$@\"\n")
+    program.chmod(0o755)
+    tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
+    exposure = make_exposure(sample_config(free_port()).replace('provider = "local"', tunnel))
+    chance = random.Random(7)
+    for _ in range(5):
+        process = begin(exposure, "up", "-d", "--timeout", "5s")
+        pause(chance.uniform(0.3, 2.5))
+        for pid in supervisors(exposure):
+            kill(pid)
+        process.wait(60)
+        assert not tunnel_without_gateway(exposure)
+        assert open_without_a_key(exposure) == []
+        assert exposure.run("down").returncode == 0
+        assert not (remains := [line for line in left(exposure) if "first key" not in line]), remains
+
+
+def test_a_start_whose_watcher_was_killed_hands_its_key_to_the_next(victim: Exposure) -> None:
+    """Nobody saw the first key: the next `up -d` joins in, or finds it online, and shows a new one."""
+    process = begin(victim, "up", "-d")
+    eventually(lambda: supervisors(victim))
+    kill(process.pid)
+    process.wait()
+    eventually(lambda: victim.phase() == "online", within=20)
+    done = victim.run("up", "-d", "--json")
+    said = json.loads(done.stdout)
+    assert said["first_key"] is not None
+    victim.url, victim.key = said["public_url"], said["first_key"]["key"]
+    eventually(lambda: victim.get("/api/notes").status == 200)
+    assert passing(victim) == ["default"]
+    assert json.loads(victim.run("up", "-d", "--json").stdout)["first_key"] is None
+
+
+def test_an_up_beside_a_start_under_way_joins_it_once_its_watcher_is_gone(victim: Exposure) -> None:
+    process = begin(victim, "up", "-d")
+    eventually(lambda: supervisors(victim))
+    before = supervisors(victim)
+    kill(process.pid)
+    process.wait()
+    victim.up()
+    assert supervisors(victim) == before
+    assert victim.get("/api/notes").status == 200
+
+
+def test_down_beside_a_start_wins(victim: Exposure) -> None:
+    chance = random.Random(11)
+    for _ in range(4):
+        process = begin(victim, "up", "-d")
+        pause(chance.uniform(0.05, 1.0))
+        assert victim.run("down").returncode == 0
+        code = process.wait(60)
+        remains = left(victim)
+        if code == 0:  # `down` came before there was anything, or after it was online
+            assert victim.run("down").returncode == 0
+            remains = left(victim)
+        assert not remains, (code, remains)
