@@ -18,18 +18,19 @@ from exposer.gateway.container import ContainerNginx
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
-from exposer.gateway.policy import compile
+from exposer.gateway.policy import compile, unroutable
 from exposer.keys.model import Ring
 from exposer.keys.ring import settle
 from exposer.keys.status import describe
 from exposer.keys.store import RingBrokenError, RingStore
+from exposer.openapi.declared import server_hosts, with_query
 from exposer.openapi.fit import offered
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
 from exposer.openapi.operations import operations
 from exposer.openapi.overlay import hinted, overlaid
 from exposer.openapi.profiles import load_profiles
 from exposer.openapi.publish import publish
-from exposer.openapi.read import read
+from exposer.openapi.read import Reader
 from exposer.openapi.select import choose, from_include
 from exposer.openapi.shelf import Shelf
 from exposer.openapi.text import parse
@@ -56,6 +57,7 @@ class House:
         self.store = RingStore(Path(places.state))
         self.ring_error = ""
         self._source = "" if without_document else config.backend.openapi
+        self._reader: tuple[str, Reader] | None = None
         self._ring: tuple[tuple[int, ...], Ring] | None = None
         self._built: dict[str, tuple[object, Part]] = {}
         self._templates = _folder_digest(config.gateway.templates)
@@ -67,7 +69,9 @@ class House:
 
     def gateway(self, upstream: str, documented: Documented, now: float) -> Part:
         passing = tuple(key.id for key in self.ring().passing(now))
-        known = (upstream, documented.operations, documented.hidden, passing, self.store.stamp())
+        document = documented.document
+        wish = (documented.operations, documented.hidden, document and document.digest)
+        known = (upstream, wish, passing, self.store.stamp())
         return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
 
     def tunnel(self, listen: str) -> Part:
@@ -105,13 +109,15 @@ class House:
     def read_document(self, upstream: str) -> Documented:
         """Reads and chooses; without a document the calls named in schema.include are all there is."""
         if not self._source:
-            named = from_include(self.config.schema.include)
+            named = self._asked(None, from_include(self.config.schema.include))
             return Documented(None, named, len(named))
         return self.choose(self.document(upstream))
 
     def document(self, upstream: str) -> Document:
         """The backend's document as it is now, with the user's own overlay and the hints in it applied."""
-        document = read(self._source, upstream, headers=self.upstream_headers())
+        if self._reader is None or self._reader[0] != upstream:
+            self._reader = (upstream, Reader(self._source, upstream))
+        document = self._reader[1].read(headers=self.upstream_headers())
         if place := self.config.schema.overlay:
             if self._overlay is None:
                 raise DocumentError(f"{place}: the overlay cannot be read", "mend the path in schema.overlay")
@@ -121,11 +127,12 @@ class House:
 
     def choices(self, document: Document) -> tuple[Choice, ...]:
         """What is published and why, one choice for each operation of the document."""
-        ops = operations(document)
+        ops = self._asked(document, operations(document))
         schema, auth = self.config.schema, self.config.backend.auth
         provided = (auth.header,) if auth else ()
         offer = offered(document, ops, client=schema.client, header=self.config.auth.header, provided=provided)
         unfit = {(operation.method, operation.path): why for operation, why in offer.dropped}
+        unfit |= {(operation.method, operation.path): why for operation in ops if (why := unroutable(operation))}
         return choose(document, ops, schema, profiles=load_profiles(), unfit=unfit)
 
     def choose(self, document: Document) -> Documented:
@@ -230,6 +237,8 @@ class House:
             probe=probe,
             probe_answer=probe_answer,
             upstream_auth=upstream_secret(config),
+            inject=self._inject(documented),
+            own_hosts=server_hosts(documented.document),
         )
         return NginxProcess(
             folder,
@@ -240,6 +249,19 @@ class House:
             passing=lambda: {key.id for key in self.ring().passing(time.time())},
             runner=self._runner(),
         )
+
+    def _inject(self, documented: Documented) -> Mapping[str, Mapping[str, str]]:
+        """The headers that the published operations need and no client sends, by operation id."""
+        document, auth = documented.document, self.config.backend.auth
+        if document is None:
+            return {}
+        provided = (auth.header,) if auth else ()
+        client, header = self.config.schema.client, self.config.auth.header
+        return offered(document, documented.operations, client=client, header=header, provided=provided).inject
+
+    def _asked(self, document: Document | None, ops: tuple[Operation, ...]) -> tuple[Operation, ...]:
+        """With schema.strict the operations say which query parameters they take, and the gateway refuses others."""
+        return with_query(document, ops) if self.config.schema.strict else ops
 
     def _runner(self) -> ContainerNginx | HostNginx:
         binary, image = self.config.gateway.binary, self.config.gateway.image

@@ -155,11 +155,11 @@ def _response(sock: socket.socket, *args: Any, deadline: float, **more: Any) -> 
 
 
 def _read(response: http.client.HTTPResponse, limit: int, base: str) -> bytes:
-    data = b""
+    data = bytearray()
     while chunk := response.read1(65536):
         data += chunk
         if len(data) > limit:
             raise NoAnswerError(f"{base}: the answer is larger than {limit:,} bytes", "size")
     if response.length:  # read1 takes an early end for the end
         raise NoAnswerError(f"{base}: the answer was cut short", "answer")
-    return data
+    return bytes(data)

@@ -27,10 +27,7 @@ def down(purge: bool, yes: bool) -> None:
         _may_purge(found, yes)
     was_running = take_down(found, (lambda: shutil.rmtree(found.state, ignore_errors=True)) if purge else None)
     text = "offline" if was_running else "was offline already"
-    answer(
-        f"{found.name}: {text}",
-        {"schema": 1, "name": found.name, "phase": "offline", "was_running": was_running},
-    )
+    answer(f"{found.name}: {text}", {"schema": 1, "name": found.name, "phase": "offline", "was_running": was_running})
 
 
 def _may_purge(found: Places, yes: bool) -> None:

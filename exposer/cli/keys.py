@@ -38,10 +38,7 @@ def _store(found: Places) -> "RingStore":
 @click.command("rotate-key")
 @click.argument("label", default="default")
 @click.option(
-    "--grace",
-    callback=_duration,
-    metavar="TIME",
-    help="How long the old key stays valid (default: auth.grace).",
+    "--grace", callback=_duration, metavar="TIME", help="How long the old key stays valid (default: auth.grace)."
 )
 @click.option("--now", is_flag=True, help="End the old key at once: for one that leaked.")
 def rotate_key(label: str, grace: float | None, now: bool) -> None:
@@ -105,10 +102,7 @@ def add(label: str, expires: float | None) -> None:
 
     clear, key = _store(found).change(how)
     in_force = bring_into_force(found, clear.reveal(), key.id)
-    answer(
-        clear.reveal(),
-        {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force},
-    )
+    answer(clear.reveal(), {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force})
 
 
 @keys.command("show")

@@ -43,11 +43,7 @@ def common_options() -> list[click.Parameter]:
 
     return [
         option(
-            "-f",
-            "--file",
-            field="file",
-            metavar="PATH",
-            help="The config file (default: the nearest exposer.toml).",
+            "-f", "--file", field="file", metavar="PATH", help="The config file (default: the nearest exposer.toml)."
         ),
         option("--json", field="json", is_flag=True, help="Answer with one JSON document."),
         option("-q", "--quiet", field="quiet", is_flag=True, help="Say nothing but the answer and errors."),

@@ -42,9 +42,14 @@ def answer(text: str, data: Mapping[str, Any] | None = None) -> None:
         print(text)
 
 
+def talkative() -> bool:
+    """Whether anything is said beside the answer. With --json an error then is all that stands on standard error."""
+    return settings().verbose or not (settings().quiet or settings().json)
+
+
 def note(text: str) -> None:
     """Something beside the answer."""
-    if not settings().quiet:
+    if talkative():
         click.echo(text, err=True, color=None if colour_wanted(sys.stderr) else False)
 
 

@@ -78,8 +78,7 @@ def wait(goal: str | None, timeout: str) -> None:
         raise TimeoutExceededError(f"not within {timeout}")
     data = current(found)
     answer(
-        data.get("public_url") or data["phase"],
-        {"schema": 1, "phase": data["phase"], "public_url": data["public_url"]},
+        data.get("public_url") or data["phase"], {"schema": 1, "phase": data["phase"], "public_url": data["public_url"]}
     )
 
 

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from exposer.cli.show import settings
+from exposer.cli.show import settings, talkative
 from exposer.files import Places
 from exposer.journal import Journal, JournalError
 
@@ -18,7 +18,7 @@ class Shown:
     def __init__(self, begun: float) -> None:
         self.begun = begun
         self.verbose = settings().verbose
-        self.quiet = settings().quiet
+        self.quiet = not talkative()
 
     def __call__(self, kind: str, text: str) -> None:
         if self.quiet or not (self.verbose or kind in STEPS):

@@ -24,10 +24,7 @@ def unlock(name_given: str | None) -> None:
     _confirm(found.name, name_given)
     revoked = lift(found)
     text = f"{found.name} is unlocked; {revoked} old keys stay revoked. Come back with: exposer up"
-    answer(
-        text,
-        {"schema": 1, "name": found.name, "unlocked": True, "revoked": revoked, "report": str(report or "")},
-    )
+    answer(text, {"schema": 1, "name": found.name, "unlocked": True, "revoked": revoked, "report": str(report or "")})
 
 
 def _confirm(name: str, given: str | None) -> None:

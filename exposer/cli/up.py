@@ -24,7 +24,6 @@ from exposer.procs import Entry, Ledger, ProcessId
 if TYPE_CHECKING:
     from exposer.config.model import Config
 
-# An orderly end, then by force.
 PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
 WITHOUT = "to go on without it now, with the calls that schema.include names: exposer up --without-document"
 
@@ -83,8 +82,7 @@ class Job:
     def prepare(self) -> None:
         if self.places.locked():
             raise LockedError(
-                f"{self.config.name} is locked by a panic",
-                "see what happened and lift the lock with: exposer unlock",
+                f"{self.config.name} is locked by a panic", "see what happened and lift the lock with: exposer unlock"
             )
         try:
             self.places.prepare()
@@ -185,7 +183,9 @@ class Job:
         if not lock.acquire(wait=False):
             if supervisor(self.places) is not None:
                 raise self._running()
-            raise _running(f"another `exposer up` is starting {self.config.name} just now", "wait for it: exposer wait --online")
+            raise _running(
+                f"another `exposer up` is starting {self.config.name} just now", "wait for it: exposer wait --online"
+            )
         return lock
 
     def _already(self, status: dict[str, Any]) -> int:

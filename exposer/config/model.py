@@ -100,7 +100,8 @@ class Auth:
 class Schema:
     """`[schema]`: what is published, and for whose importer. `max_operations` 0 means no limit.
 
-    `profile` is "auto", "none" or the name of a known backend, `overlay` the place of an OpenAPI Overlay.
+    `profile` is "auto", "none" or the name of a known backend, `overlay` the place of an OpenAPI Overlay. `strict`
+    refuses calls with query parameters that the document does not declare.
     """
 
     client: str = "gpt-action"
@@ -110,6 +111,7 @@ class Schema:
     max_operations: int = 30
     profile: str = "auto"
     overlay: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def tables(folder: Path) -> dict[str, Table]:
             "max_operations": partial(whole, 0, 100_000),
             "profile": WORD,
             "overlay": partial(places.file, folder),
+            "strict": flag,
         },
         "limits": {
             "rate": rate,

@@ -21,9 +21,16 @@ REMOVED = """
     CF-Warp-Tag-Id CF-Worker CF-Access-Authenticated-User-Email CF-Access-Jwt-Assertion CF-Access-Client-Id
     CF-Access-Client-Secret Cdn-Loop Ngrok-Skip-Browser-Warning
 """.split()  # noqa: SIM905
-# What the backend must not tell a caller, or nginx itself.
+# What the backend must not tell a caller, or nginx itself: its make and version, its parts, orders to a proxy.
 HIDDEN = """
     X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Sendfile Server
-    X-Powered-By X-AspNet-Version X-AspNetMvc-Version X-Generator X-Runtime X-Backend-Server X-Served-By X-Server
-    X-Debug-Token X-Debug-Token-Link Via Alt-Svc Set-Cookie Set-Cookie2
+    X-Powered-By X-Powered-By-Plesk X-Powered-CMS X-CF-Powered-By X-Server-Powered-By Powered-By X-AspNet-Version
+    X-AspNetMvc-Version X-Application-Version X-App-Version X-Server-Version X-Product-Version X-PHP-Version
+    X-OWA-Version X-Umbraco-Version X-Joomla-Version OracleCommerceCloud-Version MicrosoftSharePointTeamServices
+    Liferay-Portal X-Generator X-Generated-By X-Framework X-CMS X-Mod-Pagespeed X-Page-Speed X-Jitsi-Release
+    X-Runtime X-Backend X-Backend-Server X-Upstream X-Served-By X-Server X-Server-Name X-Hostname X-Host X-Node
+    X-BEServer X-FEServer X-CalculatedBETarget X-DiagInfo X-Varnish X-Varnish-Backend X-Varnish-Server
+    X-Envoy-Upstream-Service-Time X-Envoy-Original-Dst-Host X-Kubernetes-PF-FlowSchema-UID
+    X-Kubernetes-PF-PriorityLevel-UID X-Debug-Token X-Debug-Token-Link X-ChromeLogger-Data X-SourceFiles
+    SourceMap X-SourceMap Via Alt-Svc Set-Cookie Set-Cookie2
 """.split()  # noqa: SIM905

@@ -65,11 +65,13 @@ TOKEN_LIMIT = 1800  # bytes; nginx refuses a token of more than 4096, and two of
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path template, ready to be matched. `body` has no anchors; `ranks` says how concrete each segment is."""
+    """A path template, ready to be matched. `body` has no anchors; `ranks` says how concrete each segment is, `words`
+    what a backend that does not look closely compares it by."""
 
     body: str
     segments: tuple[str, ...]
     ranks: tuple[int, ...]
+    words: tuple[str | None, ...]
 
     @property
     def literal(self) -> bool:
@@ -104,9 +106,10 @@ def pattern(template: str, wide: Collection[str] = ()) -> Pattern | None:
             return None
         ranks = tuple(_rank(part, wide) for part in parts)
         body = _wide_body(parts, wide) if WIDE in ranks else "/" + "/".join(_segment(part) for part in parts)
+        words = _words(parts, ranks)
     except ValueError:  # bytes that are not UTF-8, or half a surrogate pair
         return None
-    return Pattern(body, tuple(parts), ranks)
+    return Pattern(body, tuple(parts), ranks, words)
 
 
 def guard(template: str, wide: Collection[str] = (), *, slashed: bool = False) -> str:
@@ -125,19 +128,18 @@ def guard(template: str, wide: Collection[str] = (), *, slashed: bool = False) -
 
 def overlap(one: Pattern, other: Pattern) -> bool:
     """Whether one path could match both. A segment with a parameter is taken to match any other."""
-    left, right = _trimmed(one), _trimmed(other)
-    if not (one.wide or other.wide) and len(left) != len(right):
-        return False
+    left, right = one.words, other.words
+    if not (one.wide or other.wide):
+        return len(left) == len(right) and all(map(_alike, left, right))
     reached = {(0, 0)}
-    for i, (a, a_rank) in enumerate(left):
-        for j, (b, b_rank) in enumerate(right):
-            if (i, j) not in reached or not (a_rank or b_rank or _decoded(a).lower() == _decoded(b).lower()):
-                continue
-            reached.add((i + 1, j + 1))
-            if a_rank == WIDE:
-                reached.add((i, j + 1))
-            if b_rank == WIDE:
-                reached.add((i + 1, j))
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            if (i, j) in reached and _alike(a, b):
+                reached.add((i + 1, j + 1))
+                if one.ranks[i] == WIDE:
+                    reached.add((i, j + 1))
+                if other.ranks[j] == WIDE:
+                    reached.add((i + 1, j))
     return (len(left), len(right)) in reached
 
 
@@ -259,7 +261,11 @@ def _rank(part: str, wide: Collection[str] = ()) -> int:
     return LITERAL if len(pieces) == 1 else PARAM if not any(pieces) else MIXED
 
 
-def _trimmed(pattern: Pattern) -> list[tuple[str, int]]:
-    """The segments with their ranks, less an empty one at the end."""
-    found = list(zip(pattern.segments, pattern.ranks, strict=True))
-    return found[:-1] if len(found) > 1 and not found[-1][0] else found
+def _alike(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+def _words(parts: list[str], ranks: tuple[int, ...]) -> tuple[str | None, ...]:
+    """What segments are compared by; None for one with a parameter. An empty one at the end is left out."""
+    words = [None if rank else _decoded(part).lower() for part, rank in zip(parts, ranks, strict=True)]
+    return tuple(words[:-1] if len(words) > 1 and words[-1] == "" else words)

@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from exposer.config.model import Auth, Limits, Rate
 from exposer.errors import ConfigError
-from exposer.gateway import paths
+from exposer.gateway import paths, queries
+from exposer.gateway.headers import REMOVED
 from exposer.keys.model import Key, KeyState, Ring
 from exposer.openapi.model import Operation
 from exposer.secret import Secret
@@ -18,6 +20,9 @@ UNFIT_HEADERS = frozenset(  # HTTP itself needs them, or nginx does not pass the
     {"host", "connection", "content-length", "content-type", "transfer-encoding", "cookie", "te", "trailer"}
     | {"upgrade", "expect", "range"}
 )
+NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+_KEPT_OUT = frozenset(name.lower() for name in (*REMOVED, "X-Request-Id"))
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,16 @@ class Passer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One published operation. `guards` are unpublished ones that a path of this shape may really mean."""
+    """One published operation. `guards` are unpublished ones that a path of this shape may really mean, `query` the
+    pattern that its query must have ("" for any), `inject` the headers that the gateway adds to it."""
 
     operation: str
     method: str
     pattern: paths.Pattern
     sample: str
     guards: tuple[str, ...] = ()
+    query: str = ""
+    inject: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All the gateway needs to decide. `skipped` are operations that cannot be called at all, and why."""
+    """All the gateway needs to decide. `own_hosts` are names that the backend may give for itself when it points
+    somewhere; `skipped` are operations that cannot be called at all, and why."""
 
     passers: tuple[Passer, ...]
     salt: str
@@ -69,6 +78,7 @@ class Policy:
     probe: str
     probe_answer: str
     upstream_auth: tuple[str, Secret] | None = None
+    own_hosts: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -90,18 +100,24 @@ def compile(
     probe_answer: str,
     upstream_auth: tuple[str, Secret] | None = None,
     hidden: Iterable[Operation] = (),
+    inject: Mapping[str, Mapping[str, str]] = NOTHING,
+    own_hosts: Iterable[str] = (),
 ) -> Policy:
     """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
 
     `upstream` is "http://host:port", "https://host[:port]" or "unix:path". `hidden` are the backend's operations
-    that are *not* published: a published `/items/{id}` then does not open the unpublished `/items/export`.
+    that are *not* published: a published `/items/{id}` then does not open the unpublished `/items/export`. `inject`
+    has the headers that the gateway adds, by operation id. An operation whose `query` is not None takes no other.
     """
+    header = header_name(auth.header, "auth.header")
     routes, skipped = route(operations, hidden)
+    ours = {header.lower(), *((upstream_auth[0].lower(),) if upstream_auth else ())}
+    routes, unfit = _injected(routes, inject, frozenset(ours))
     return Policy(
         passers=tuple(_passer(key, now) for key in ring.keys if key.passes(now) or key.state is KeyState.DECOY),
         salt=_fit(ring.salt, r"[A-Za-z0-9_-]{1,200}", "the key ring's salt is damaged"),
         methods=tuple(method for method in METHODS if method in auth.methods),
-        header=header_name(auth.header, "auth.header"),
+        header=header,
         routes=routes,
         rate=_countable(limits.rate),
         body=max(1, limits.body),  # nginx takes 0 for "no limit"
@@ -111,7 +127,8 @@ def compile(
         probe=_fit(probe, r"[0-9a-f]{32,128}", "the probe's path is not usable"),
         probe_answer=_fit(probe_answer, r"[\x20-\x7e]{1,500}", "the probe's answer is not usable"),
         upstream_auth=None if upstream_auth is None else _upstream_auth(*upstream_auth),
-        skipped=skipped,
+        own_hosts=tuple(host for host in own_hosts if _HOST.fullmatch(host)),
+        skipped=(*skipped, *unfit),
     )
 
 
@@ -119,25 +136,34 @@ def route(
     operations: Iterable[Operation], hidden: Iterable[Operation] = ()
 ) -> tuple[tuple[Route, ...], tuple[tuple[str, str], ...]]:
     """The routes in the order in which they are to be tried, concrete before templated; and what had to be left out."""
-    shadows = [
-        (op.method.upper(), paths.pattern(op.full_path), paths.pattern(op.full_path, loose=True)) for op in hidden
-    ]
+    shadows = [(op, found) for op in hidden if (found := paths.pattern(op.full_path, op.wide)) is not None]
     routes: list[Route] = []
     skipped: list[tuple[str, str]] = []
     for op in operations:
-        method, pattern = op.method.upper(), paths.pattern(op.full_path)
-        if not re.fullmatch(r"[A-Z]{3,20}", method) or method in ("TRACE", "CONNECT"):
-            skipped.append((op.id, "the gateway does not pass on this method"))
-        elif pattern is None:
-            skipped.append((op.id, "no unambiguous request can have this path"))
+        if problem := unroutable(op):
+            skipped.append((op.id, problem))
+            continue
+        made = _route(op, [shadow for shadow in shadows if shadow[0].method.upper() == op.method.upper()])
+        if isinstance(made, str):
+            skipped.append((op.id, made))
         else:
-            guards = tuple(
-                loose.body
-                for other, strict, loose in shadows
-                if strict and loose and other == method and _may_mean(pattern, strict)
-            )
-            routes.append(Route(_readable(op.id), method, pattern, paths.sample_path(op.full_path), guards))
-    return tuple(sorted(routes, key=lambda r: (r.pattern.ranks, r.pattern.body))), tuple(skipped)
+            routes.append(made)
+    # A wide template comes behind the longer ones that begin like it.
+    return tuple(sorted(routes, key=lambda r: ((*r.pattern.ranks, paths.WIDE + 1), r.pattern.body))), tuple(skipped)
+
+
+def unroutable(operation: Operation) -> str:
+    """Why the gateway cannot pass this operation on, whatever else is published; "" when it can."""
+    method, pattern = operation.method.upper(), paths.pattern(operation.full_path, operation.wide)
+    if not re.fullmatch(r"[A-Z]{3,20}", method) or method in ("TRACE", "CONNECT"):
+        return "the gateway does not pass on this method"
+    if pattern is None:
+        return "no unambiguous request can have this path"
+    if not pattern.fits:
+        return "its path is too long for the gateway"
+    if paths.size(queries.pattern(operation.query or ())) > 2 * paths.TOKEN_LIMIT:
+        return "the names of its query parameters are too long for the gateway"
+    return ""
 
 
 def header_name(name: str, where: str) -> str:
@@ -169,6 +195,43 @@ def parse_upstream(address: str) -> Upstream:
             f"the backend's address {address!r} is not usable", "it is like http://127.0.0.1:8080, without a path"
         )
     return Upstream(parts.scheme, f"{name}:{port}", host)
+
+
+def _route(op: Operation, shadows: list[tuple[Operation, paths.Pattern]]) -> Route | str:
+    """The route, or why there can be none. `shadows` are unpublished operations with the same method."""
+    pattern = paths.pattern(op.full_path, op.wide)
+    assert pattern is not None  # noqa: S101
+    meant = [shadow for shadow, found in shadows if _may_mean(pattern, found)]
+    guards = tuple(paths.guard(shadow.full_path, shadow.wide, slashed=pattern.wide) for shadow in meant)
+    if any(paths.size(guard) > paths.TOKEN_LIMIT for guard in guards):
+        return "it cannot be told from one with a very long path that is not published"
+    query = "" if op.query is None else queries.pattern(op.query)
+    return Route(_readable(op.id), op.method.upper(), pattern, paths.sample_path(op.full_path, op.wide), guards, query)
+
+
+def _injected(
+    routes: tuple[Route, ...], inject: Mapping[str, Mapping[str, str]], ours: frozenset[str]
+) -> tuple[tuple[Route, ...], list[tuple[str, str]]]:
+    """The routes with the headers they need; one that needs what may not be added is left out, and named."""
+    wanted = {_readable(name): headers for name, headers in inject.items()}
+    found: list[Route] = []
+    unfit: list[tuple[str, str]] = []
+    for route in routes:
+        headers = tuple(sorted((n, v) for n, v in wanted.get(route.operation, {}).items() if n.lower() not in ours))
+        if odd := next((name for name, value in headers if not _addable(name, value)), ""):
+            unfit.append((route.operation, f"it needs the header {_readable(odd)}, which the gateway does not add"))
+        else:
+            found.append(replace(route, inject=headers))
+    return tuple(found), unfit
+
+
+def _addable(name: str, value: str) -> bool:
+    """Whether a header of the document's may be added: none of HTTP's own, none that says who calls or for what."""
+    plain = (
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name) is not None and value.isascii() and value.isprintable()
+    )
+    fit = name.lower() not in UNFIT_HEADERS and name.lower().replace("_", "-") not in _KEPT_OUT
+    return plain and fit and 0 < paths.size(value) <= paths.TOKEN_LIMIT
 
 
 def _may_mean(published: paths.Pattern, hidden: paths.Pattern) -> bool:

@@ -3,9 +3,9 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil, isqrt
+from math import ceil
 from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
@@ -13,8 +13,10 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from exposer import render as templates
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import paths as raw
+from exposer.gateway.calls import particular, recognised
 from exposer.gateway.headers import HIDDEN, REMOVED
-from exposer.gateway.policy import Passer, Policy, Route
+from exposer.gateway.pointers import Pointer, pointers
+from exposer.gateway.policy import Passer, Policy
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
 
@@ -80,7 +82,8 @@ def render(
         "mark": mark,
         "policy": policy,
         **_credentials(policy),
-        **_operations(policy.routes),
+        **recognised(policy.routes),
+        **particular(policy.routes),
         **_limits(policy),
         **_headers(policy),
         "titles": TITLES,
@@ -147,6 +150,8 @@ def _credentials(policy: Policy) -> dict[str, Any]:
         "credential_sources": " ".join([*sources, "$args"]),
         "credential_shapes": [shapes[method] for method in policy.methods],
         "canonical": raw.CANONICAL,
+        "slashed": raw.SLASHED if any(route.pattern.wide for route in policy.routes) else "",
+        "slash_mark": raw.MARK,
         "leak": f"\\S*{key.format('[a-z0-9]{8}')}",
         "other_source": own if header else "",
         "basic_prefixes": _basic_prefixes(policy.passers) if basic else {},
@@ -163,65 +168,6 @@ def _basic_prefixes(passers: Iterable[Passer]) -> dict[str, Passer]:
     """What Basic begins with when nothing but the key was typed in. nginx folds the case of plain texts, so these
     are patterns."""
     return {f"~^{raw.exact(base64.b64encode(f'exp_{passer.id}'.encode()).decode())}\\z": passer for passer in passers}
-
-
-def _operations(routes: tuple[Route, ...]) -> dict[str, Any]:
-    """Per method the patterns in order, and for many of them a first look that tries a whole chunk at once."""
-    by_method: dict[str, list[Route]] = {}
-    for route in routes:
-        by_method.setdefault(route.method, []).append(route)
-    if "HEAD" in by_method and "GET" in by_method:
-        by_method["HEAD"] += by_method["GET"]
-    methods = {method: f"$op_{method}" for method in by_method}
-    if "GET" in methods:
-        methods.setdefault("HEAD", methods["GET"])
-    return {
-        "methods": methods,
-        "operations": {
-            method: [
-                {"all": f"~^(?:{'|'.join(r.pattern.body for r in chunk)})\\z", "entries": list(_entries(chunk))}
-                for chunk in _chunks(own)
-            ]
-            for method, own in by_method.items()
-        },
-    }
-
-
-def _entries(routes: list[Route]) -> Iterator[tuple[str, str]]:
-    """A path that an unpublished operation may claim is refused before the published one is tried."""
-    for route in routes:
-        body = route.pattern.body
-        for guards in _packed(route.guards, raw.TOKEN_LIMIT):
-            yield f"~^(?={body}\\z)(?:{guards})\\z", ""
-        yield f"~^{body}\\z", route.operation
-
-
-def _chunks(routes: list[Route]) -> Iterator[list[Route]]:
-    """Neighbours that are tried as one pattern first; as many as there are chunks, so that both tries are short."""
-    most = max(4, isqrt(len(routes)))
-    chunk: list[Route] = []
-    size = 0
-    for route in routes:
-        more = raw.size(route.pattern.body)
-        if chunk and (len(chunk) == most or size + more > 2 * raw.TOKEN_LIMIT):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(route)
-        size += more
-    if chunk:
-        yield chunk
-
-
-def _packed(bodies: Iterable[str], limit: int) -> Iterator[str]:
-    """Alternatives joined, as many as fit."""
-    joined = ""
-    for body in bodies:
-        if joined and raw.size(joined) + raw.size(body) > limit:
-            yield joined
-            joined = ""
-        joined = f"{joined}|{body}" if joined else body
-    if joined:
-        yield joined
 
 
 def _limits(policy: Policy) -> dict[str, Any]:
@@ -241,11 +187,18 @@ def _headers(policy: Policy) -> dict[str, Any]:
     added = policy.upstream_auth[0].lower() if policy.upstream_auth else ""
     removed = {name.lower(): name for name in (*REMOVED, policy.header)}
     removed.pop(added, None)
+    found: list[Pointer] = list(pointers((policy.upstream_host, _where(policy), *policy.own_hosts)))
     return {
         "removed": list(removed.values()),
-        "hidden": HIDDEN,
+        "hidden": [*HIDDEN, *(pointer.header for pointer in found)],
+        "pointers": found,
         "added": (policy.upstream_auth[0], policy.upstream_auth[1].reveal()) if policy.upstream_auth else None,
     }
+
+
+def _where(policy: Policy) -> str:
+    """The backend's host and port as the gateway calls it; "" for a socket."""
+    return "" if policy.upstream.server.startswith("unix:") else policy.upstream.server
 
 
 def _template(name: str, overlay: str, context: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def _query(document: Document, operation: Operation) -> tuple[str, ...]:
 
 
 def _words(document: Document, name: str, node: Mapping[str, Any]) -> Iterator[str]:
-    """What one declared parameter is called on the wire: the fields of an object stand by themselves, or in brackets."""
+    """What one declared parameter is called on the wire: an object's fields stand by themselves, or in brackets."""
     yield name
     style = node.get("style", "form")
     if style == "deepObject":

@@ -20,6 +20,7 @@ _LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PIECES = re.compile(r"\{[^{}]*\}|[^{}]+")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%2[fF]|%5[cC]")
+_DOTS = re.compile(r"/\.+(;[^/]*)?(/|\Z)")  # a segment of dots alone; `{base}...{head}` is none
 _UNSAFE = frozenset("\"'`\\?#<>|^")
 
 
@@ -75,7 +76,7 @@ def path_problem(path: str) -> str:
             return "has white space or a control character"
         if odd := next((char for char in text if char in _UNSAFE), ""):
             return f"has the character {odd}"
-        if ".." in text or "/./" in f"{text}/":
+        if _DOTS.search(text):
             return "climbs out of its folder"
         if "//" in text:
             return "has an empty segment"

@@ -1,9 +1,9 @@
 """Which path parameters may span several segments: only those of which the document says so. Pure.
 
 It says so by the name in the template (`{+path}`, `{path*}`, `{*path}`, `{path...}`, `{path+}`, `{path:path}`), by a
-template that ends in `/*` or `/**`, by `x-multi-segment`, `x-exposer-multi-segment` or `allowReserved` being true, or by
-a `pattern` that takes a slash. A pattern alone does not open a template that begins with its parameter: that would be
-the whole backend.
+template that ends in `/*` or `/**`, by `x-multi-segment`, `x-exposer-multi-segment` or `allowReserved` being true, or
+by a `pattern` that takes a slash. A pattern alone does not open a template that begins with its parameter: that would
+be the whole backend.
 """
 
 import re

@@ -114,7 +114,7 @@ class Merger:
                 return ""
             section = self._section(kind) or ()
             home = self._home(section)
-            name = free_name(names[-1] if names else _stem(url), home)
+            name = free_name(names[-1] if names else _stem(url), home, known[0])
             self._called[known] = reference((*section, name))
             node = home[name] = self._copied(target, kind, url)
             if isinstance(node.get("$ref"), str):

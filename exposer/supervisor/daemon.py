@@ -17,7 +17,8 @@ from exposer.journal import Journal
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import Failed
 from exposer.state.model import SCHEMA
-from exposer.supervisor.loop import TICK, Exposure, Loop, Show
+from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.snapshot import snapshot
 from exposer.supervisor.watch import Watch

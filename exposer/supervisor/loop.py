@@ -3,62 +3,24 @@
 import queue
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
-from exposer.openapi.model import Operation
-from exposer.state.facts import (
-    Checked,
-    Documented,
-    Fact,
-    Failed,
-    Gone,
-    Looked,
-    Published,
-    Reloaded,
-    Started,
-    Stopped,
-)
+from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published
 from exposer.state.lifecycle import advance, exposure_phase
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Phase, Unit
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
+from exposer.supervisor.address import AddressPipeline
+from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.ports import Part, Rooms
+from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
 from exposer.supervisor.world import World, failed
 
 Show = Callable[[str, str], None]
 TICK = 0.25
-# How long after a failed look from outside the next one is made, and how long after a good one (seconds).
-RECHECK = 5.0
 # How long calls that are under way may take to end when the exposure is taken down (seconds).
 DRAIN = 5.0
-
-
-@dataclass
-class Exposure:
-    """What the loop knows. `wanted` goes False once; `failure` is why the exposure could not come online."""
-
-    units: dict[str, Unit] = field(default_factory=lambda: {role: Unit(role) for role in UP_ORDER})
-    wanted: bool = True
-    locked: bool = False
-    was_online: bool = False
-    documented: Documented | None = None
-    published: Published | None = None
-    url: str = ""
-    url_since: float = 0.0
-    checked: Checked | None = None
-    checked_at: float = 0.0
-    phase: str = "offline"
-    since: float = 0.0
-    failure: Failed | None = None
-    config_error: str = ""
-    trouble: str = ""
-    unwritten: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        return self.documented.operations if self.documented else ()
 
 
 class Loop:
@@ -69,15 +31,10 @@ class Loop:
         self.world = world
         self.journal = journal
         self.show = show
-        self.check_every = check_every
         self.state = Exposure()
+        self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
         self._stamp = ""
         self._parts: dict[str, Part] = {}
-        self._next_check = 0.0
-        self._publishing = ""
-        self._next_publish = 0.0
-        self._unpublished = ""
-        self._checking = False
         self._upstream = ""
         self._drain_until = 0.0
         self._unfit: dict[str, str] = {}
@@ -94,7 +51,7 @@ class Loop:
             for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted):
                 self._begin(action)
         if self.state.wanted:
-            self._follow_address(now)
+            self._address.follow(self.rooms, now)
         self._set_phase()
 
     def stop(self, failure: Failed | None = None) -> None:
@@ -119,7 +76,8 @@ class Loop:
 
     def take_config(self, rooms: Rooms) -> None:
         """Takes a new config over; what differs follows in the next cycles."""
-        self.rooms, self._stamp, self._next_check = rooms, "", 0.0
+        self.rooms, self._stamp = rooms, ""
+        self._address.begin_anew()
         self.state.config_error = ""
         for role, unit in self.state.units.items():
             if unit.phase is Phase.FAILED:
@@ -232,13 +190,13 @@ class Loop:
     def _take(self, fact: Fact) -> None:
         match fact:
             case Published():
-                self._take_published(fact)
+                self._address.take_published(fact)
                 return
             case Checked():
-                self._take_checked(fact)
+                self._address.take_checked(fact)
                 return
             case Failed(role="publish"):
-                self._take_unpublished(fact)
+                self._address.take_unpublished(fact)
                 return
             case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")
@@ -249,7 +207,7 @@ class Loop:
         self._tell(fact, before)
         if isinstance(fact, Documented):
             self.state.documented = fact
-            self._publishing = ""
+            self._address.document_changed()
             if not fact.operations and not self.state.was_online:
                 self.stop(nothing_published(fact))
         if isinstance(fact, Looked) and after.fatal:
@@ -272,89 +230,16 @@ class Loop:
             self.stop(fact)
 
     def _tell(self, fact: Fact, before: Unit) -> None:
-        match fact:
-            case Started(role=role, adopted=True):
-                self.note("adopted", f"{role}: runs already, taken over", role=role)
-            case Started(role=role, seconds=seconds):
-                self.note("started", f"{role}: up", role=role, seconds=round(seconds, 3))
-            case Reloaded(role=role, seconds=seconds):
-                self.note("reloaded", f"{role}: change taken over", role=role, seconds=round(seconds, 3))
-            case Stopped(role=role):
-                self.note("stopped", f"{role}: stopped", role=role)
-            case Gone(role=role) if not self.state.wanted:
-                self.note("stopped", f"{role}: stopped", role=role)
-            case Gone(role=role, why=why):
-                self.note("gone", f"{role}: {why}" + ("" if fact.fatal else "; starting it again"), role=role)
-            case Failed(keeps=True, role=role, error=error) if error != before.error:
-                self.note("refused", f"{role}: {error}; the last good one stays in force", role=role)
-            case Failed(keeps=False, role=role, error=error):
-                # What ends the attempt is said once, as the error at the end.
-                self.note("gave-up" if self._ends_the_attempt(fact) else "failed", f"{role}: {error}", role=role)
-            case Documented(operations=ops, total=total) if self._differs(fact):
-                self.note("document", f"schema: {len(ops)} of {total} operations to publish", published=len(ops))
-            case Looked(role=role, look=look) if look.healthy is False and before.healthy is not False:
-                self.note("unwell", f"{role}: {look.error or 'not well'}", role=role)
-            case Looked(role=role, look=look) if look.healthy and before.healthy is False:
-                self.note("well", f"{role}: well again", role=role)
+        news = isinstance(fact, Documented) and self._differs(fact)
+        ends = isinstance(fact, Failed) and self._ends_the_attempt(fact)
+        said = sentence(fact, before, wanted=self.state.wanted, news=news, ends=ends)
+        if said is not None:
+            kind, text, data = said
+            self.note(kind, text, **data)
 
     def _differs(self, fact: Documented) -> bool:
         old = self.state.documented
         return old is None or (old.operations, old.total) != (fact.operations, fact.total)
-
-    def _follow_address(self, now: float) -> None:
-        """One pipeline: the tunnel's address and the document decide what is published and looked at from outside."""
-        tunnel = self.state.units[TUNNEL]
-        url = str(tunnel.detail.get("url", "")) if tunnel.phase is Phase.UP else self.state.url
-        if url and url != self.state.url:
-            self._change_address(url)
-        documented = self.state.documented
-        if not self.state.url or documented is None:
-            return
-        digest = f"{self.state.url} {self.rooms.schema_digest()} {documented.document and documented.document.digest}"
-        digest += str(hash(documented.operations))
-        if digest != self._publishing and now >= self._next_publish:
-            self._publishing = digest
-            self.world.publish(self.rooms, documented, self.state.url)
-        gateway = self.state.units[GATEWAY]
-        if self.state.published and now >= self._next_check and not self._checking and gateway.healthy:
-            self._checking = True
-            self.world.check(self.rooms, self.state.url, self.state.operations)
-
-    def _change_address(self, url: str) -> None:
-        old, self.state.url = self.state.url, url
-        self.state.url_since = time.time()
-        self.state.published = self.state.checked = None
-        self._next_check = 0.0
-        if old:
-            self.note("address-changed", f"the public address is now {url} (it was {old})", url=url, old=old)
-        else:
-            self.note("address", f"the public address is {url}", url=url)
-
-    def _take_published(self, fact: Published) -> None:
-        if fact.url == self.state.url:
-            self.state.published = fact
-            self.note("published", f"document written for {fact.url}", digest=fact.publication.digest)
-
-    def _take_unpublished(self, fact: Failed) -> None:
-        """Tried again, but not at once: on a full disk each note of it would make matters worse."""
-        self._publishing, self._next_publish = "", time.monotonic() + RECHECK
-        if fact.error != self._unpublished:
-            self.note("failed", f"the document could not be written: {fact.error}")
-        self._unpublished = fact.error
-        if not self.state.was_online:
-            self.stop(fact)
-
-    def _take_checked(self, fact: Checked) -> None:
-        self._checking = False
-        before, self.state.checked = self.state.checked, fact
-        if fact.url != self.state.url:
-            return
-        self.state.checked_at = time.time()
-        self._next_check = time.monotonic() + (self.check_every if fact.reachable else RECHECK)
-        if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
-            self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
-        if fact.refuses is False:
-            self.stop(Failed("gateway", fact.why, "nothing is open any more; see: exposer logs gateway", code="open"))
 
     def _set_phase(self) -> None:
         state = self.state

@@ -7,7 +7,7 @@ from typing import Any
 
 from exposer.openapi.model import Operation
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
-from exposer.supervisor.loop import Exposure
+from exposer.supervisor.exposure import Exposure
 
 
 def timestamp(seconds: float | None) -> str | None:

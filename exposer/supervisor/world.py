@@ -11,18 +11,7 @@ from exposer import procs
 from exposer.errors import ExposerError, of_system
 from exposer.openapi.model import Operation
 from exposer.procs import Entry, Ledger
-from exposer.state.facts import (
-    Checked,
-    Documented,
-    Fact,
-    Failed,
-    Gone,
-    Looked,
-    Published,
-    Reloaded,
-    Started,
-    Stopped,
-)
+from exposer.state.facts import Checked, Documented, Fact, Failed, Gone, Looked, Published, Reloaded, Started, Stopped
 from exposer.state.model import BACKEND, SCHEMA, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms
@@ -75,9 +64,7 @@ class World:
 
     def check(self, rooms: Rooms, url: str, operations: tuple[Operation, ...]) -> None:
         self._submit(
-            "check",
-            lambda: rooms.check(url, operations),
-            otherwise=lambda why: Checked(url, False, None, why),
+            "check", lambda: rooms.check(url, operations), otherwise=lambda why: Checked(url, False, None, why)
         )
 
     def cancel(self, role: str, rooms: Rooms) -> None:

@@ -30,6 +30,7 @@ PLAIN = """
         location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }}
     }}
 """
+LOGGED = PLAIN.replace("listen ", "access_log access.log combined buffer=64k flush=1s; listen ")
 GUIDE = """
     server {{
         listen 127.0.0.1:{port};

@@ -28,9 +28,16 @@ SPLIT = "audiobookshelf-split/docs"
 NAMES = sorted(path.name for path in FOLDER.glob("*.*")) if FOLDER.is_dir() else []
 NAMES += [name for name in (f"{SPLIT}/openapi.json", f"{SPLIT}/root.yaml") if (FOLDER / name).is_file()]
 CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
-EACH = [
-    pytest.param(name, client, marks=[pytest.mark.slow] if name in BIG else []) for name in NAMES for client in CLIENTS
-]
+QUICK = ("welink.json", "chatgpt-retrieval-plugin.yaml", "gotify.json", "homebox-2.0.json")
+
+
+def each(*slow: str) -> list[Any]:
+    return [
+        pytest.param(name, client, marks=[pytest.mark.slow] if name in slow else [])
+        for name in NAMES
+        for client in CLIENTS
+    ]
+
 
 pytestmark = pytest.mark.skipif(
     not NAMES, reason="the folder with real documents is missing: set EXPOSER_TEST_DATA to it"
@@ -65,7 +72,7 @@ def chosen(document: Document, client: str) -> tuple[Operation, ...]:
     offer = offered(document, ops, client=client, header="X-API-Key")
     unfit = {(operation.method, operation.path): why for operation, why in offer.dropped}
     choices = choose(document, ops, Schema(client=client), profiles=load_profiles(), unfit=unfit)
-    return tuple(choice.operation for choice in choices if choice.published)
+    return tuple(choice.operation for choice in choices if choice.published) or ops  # one document has no reads at all
 
 
 def check(result: Publication, client: str) -> None:
@@ -88,7 +95,7 @@ def calls(data: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(method, path, raw["operationId"]) for path, item in data["paths"].items() for method, raw in item.items()}
 
 
-@pytest.mark.parametrize(("name", "client"), EACH)
+@pytest.mark.parametrize(("name", "client"), each(*BIG))
 def test_the_operations_that_are_offered_by_default_are_taken(name: str, client: str) -> None:
     document = real(name)
     picked = chosen(document, client)
@@ -99,7 +106,7 @@ def test_the_operations_that_are_offered_by_default_are_taken(name: str, client:
     assert published(document, picked, client) == result
 
 
-@pytest.mark.parametrize(("name", "client"), EACH)
+@pytest.mark.parametrize(("name", "client"), each(*(name for name in NAMES if name not in QUICK)))
 def test_all_the_operations_of_a_document_are_taken_or_dropped_with_a_reason(name: str, client: str) -> None:
     document = real(name)
     everything = operations(document)
@@ -136,19 +143,21 @@ def test_the_same_api_in_two_versions_goes_out_as_nearly_the_same_document(name:
 
 
 def seconds(name: str, client: str) -> float:
-    """From bytes to published, nothing remembered; the better of two."""
+    """Of the processor, from bytes to published, nothing remembered; the better of two."""
     taken = []
     for _ in range(2):
-        begun = time.perf_counter()
+        begun = time.process_time()
         document = read(f"file:{FOLDER / name}", "", headers={})
         published(document, chosen(document, client), client)
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.process_time() - begun)
     return min(taken)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "limit"), [("github.json", 5.0), ("stripe-2022.json", 5.0), ("welink.json", 0.25)])
 def test_from_read_to_published_in_time(name: str, limit: float) -> None:
-    """WeLink's goal is 0.1 s on a quiet machine: scripts/bench measures that; here others may be at work."""
-    real(name)
+    """WeLink's goal is 0.1 s: scripts/bench holds it against that; here others may be at work."""
+    if not (FOLDER / name).is_file():
+        pytest.skip(f"{name} is not in the folder with real documents")
+    known.clear()  # what other tests keep would be walked through by every collection of garbage
     assert seconds(name, "gpt-action") <= limit

@@ -4,18 +4,23 @@ import contextlib
 import hashlib
 import socketserver
 import threading
+from urllib.parse import unquote_to_bytes
 
 LARGE = bytes(range(256)) * 40_960  # 10 MiB
 
 
 class Echo(socketserver.ThreadingTCPServer):
-    """Records each request head. What it answers is chosen by the last word of the path."""
+    """Records each request head. What it answers is chosen by the last word of the path; a dull one always says yes.
+
+    Whatever stands in the query behind `say=` is put into the head of the answer, decoded.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self) -> None:
+    def __init__(self, *, dull: bool = False) -> None:
+        self.dull = dull
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.served = 0
@@ -66,12 +71,16 @@ class _Handler(socketserver.StreamRequestHandler):
         self.server.bodies.append(body)
         self.server.served += 1
         word = head.split(b" ", 2)[1].split(b"?")[0].rsplit(b"/", 1)[-1].decode("latin-1")
-        getattr(self, f"_say_{word}", self._say_ok)(head.startswith(b"HEAD "))
+        bare, said = head.startswith(b"HEAD "), head.split(b" ", 2)[1].partition(b"?say=")[2]
+        if said:
+            self._send("302 Found", unquote_to_bytes(said).decode("latin-1") + "\r\n", b"<a href=...>", bare=bare)
+        else:
+            (self._say_ok if self.server.dull else getattr(self, f"_say_{word}", self._say_ok))(bare)
         return True
 
     def _send(self, status: str, fields: str, body: bytes, *, bare: bool = False) -> None:
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
-        self.wfile.write(head.encode() + (b"" if bare else body))
+        self.wfile.write(head.encode("latin-1") + (b"" if bare else body))
 
     def _say_ok(self, bare: bool) -> None:
         self._send("200 OK", "Content-Type: application/json\r\nX-From: backend\r\n", b'{"ok": true}', bare=bare)

@@ -5,6 +5,7 @@ from http.client import responses as PHRASES
 from typing import Any
 
 from exposer.openapi.normalise import swagger, values
+from exposer.openapi.normalise.copying import Copier
 from exposer.openapi.normalise.fields import fix_fields
 from exposer.openapi.normalise.grammar import CALLS
 from exposer.openapi.normalise.head import fix_servers
@@ -158,8 +159,10 @@ def fix_operation(node: dict[str, Any], where: Where, report: Report) -> None:
         old = [p for p in parameters if isinstance(p, dict) and p.get("in") in ("body", "formData")]
         if old:
             report.add(where, "its body stood among the parameters, as in Swagger 2.0")
-            node["parameters"] = [p for p in parameters if not any(p is gone for gone in old)]
-            node.setdefault("requestBody", swagger.body_of(old, swagger.media_types(node.get("consumes"))))
+            gone = {id(parameter) for parameter in old}
+            node["parameters"] = [parameter for parameter in parameters if id(parameter) not in gone]
+            kinds = swagger.media_types(node.get("consumes"))[:1]
+            node.setdefault("requestBody", swagger.body_of(old, kinds, Copier()))
     fix_fields("operation", node, where, report)
     fix_servers(node, where, report)
     if "responses" in node:

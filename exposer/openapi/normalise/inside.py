@@ -11,7 +11,7 @@ from exposer.openapi.normalise.fields import fix_fields
 from exposer.openapi.normalise.grammar import GRAMMAR
 from exposer.openapi.normalise.references import References
 from exposer.openapi.normalise.report import Report, Where, names_of, short
-from exposer.openapi.normalise.schema import fix_default, fix_schema
+from exposer.openapi.normalise.schema import Patterns, fix_default, fix_schema
 
 _FIX: dict[str, Callable[[dict[str, Any], Where, Report], None]] = {
     "parameter": calls.fix_parameter,
@@ -41,6 +41,7 @@ class Inside:
         self._copier = copier
         self._report = report
         self._old = old
+        self._patterns = Patterns()
 
     def fix(self, kind: str, node: dict[str, Any], where: Where) -> None:
         tasks: list[Task] = [(kind, node, where)]
@@ -59,7 +60,7 @@ class Inside:
     def _fix_one(self, kind: str, node: dict[str, Any], where: Where) -> None:
         if kind == "schema":
             self._note_local(node, where)
-            fix_schema(node, where, self._report, old=self._old)
+            fix_schema(node, where, self._report, self._patterns, old=self._old)
             self._fix_mapping(node)
         elif fix := _FIX.get(kind):
             fix(node, where, self._report)

@@ -47,7 +47,7 @@ def _moved(data: dict[str, Any], ref: str, kind: str) -> str:
         home = home.setdefault(name, {})
         if not isinstance(home, dict):
             return ref
-    name = free_name(wish_for(names), home)
+    name = free_name(wish_for(names), home, ref)
     home[name] = dict(target)
     target.clear()
     target["$ref"] = reference((*section, name))

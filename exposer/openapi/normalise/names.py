@@ -1,5 +1,6 @@
 """Names for shared components: legal, readable, and no two alike. Pure."""
 
+import hashlib
 import re
 from collections.abc import Container
 from urllib.parse import quote
@@ -12,16 +13,13 @@ _BOILERPLATE = frozenset(
 MAX_NAME = 60
 
 
-def free_name(wish: str, taken: Container[str]) -> str:
-    """The wish with only legal characters, and a number behind it where it is taken."""
+def free_name(wish: str, taken: Container[str], unique: str) -> str:
+    """The wish with only legal characters; where it is taken with a number behind it, or a hash of what is unique."""
     legal = wish if LEGAL.fullmatch(wish) else _ODD.sub("_", wish).strip("_")
     name = legal[:MAX_NAME] or "unnamed"
-    number = 1
-    found = name
-    while found in taken:
-        number += 1
-        found = f"{name}_{number}"
-    return found
+    digest = hashlib.sha256(unique.encode(errors="replace")).hexdigest()
+    wishes = (name, *(f"{name}_{number}" for number in range(2, 10)), f"{name}_{digest[:16]}")
+    return next((found for found in wishes if found not in taken), f"{name}_{digest}")
 
 
 def wish_for(names: tuple[str, ...]) -> str:

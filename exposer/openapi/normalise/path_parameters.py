@@ -8,6 +8,7 @@ from exposer.openapi.normalise.grammar import CALLS
 from exposer.openapi.normalise.references import References
 from exposer.openapi.normalise.report import Report, Where, short
 
+MAX_TEMPLATE = 2000
 _BRACES = re.compile(r"\{([^{}/]+)\}")
 
 
@@ -25,6 +26,8 @@ class PathParameters:
         self._report = report
 
     def fix(self, path: str, item: dict[str, Any], where: Where) -> None:
+        if len(path) > MAX_TEMPLATE:
+            return
         names = names_in(path)
         calls = [(method, item[method]) for method in CALLS if isinstance(item.get(method), dict)]
         for holder, place in [(item, where), *((call, (where, method)) for method, call in calls)]:
@@ -61,15 +64,15 @@ class PathParameters:
     def _in_the_path(self, parameters: list[Any], names: list[str], where: Where) -> list[Any]:
         """Those that are not in the template get the name that is meant, or go."""
         here = {target["name"] for target in map(self._target, parameters) if target.get("in") == "path"}
+        free = {_bare(name): name for name in names if name not in here}
         kept: list[Any] = []
         for parameter in parameters:
             target = self._target(parameter)
             if target.get("in") != "path" or target["name"] in names:
                 kept.append(parameter)
                 continue
-            meant = next((name for name in names if name not in here and _bare(name) == _bare(target["name"])), "")
+            meant = free.pop(_bare(target["name"]), "")
             if meant:
-                here.add(meant)
                 kept.append({**self._copier.copy(target), "name": meant})
                 self._report.add(where, f"path parameter {short(target['name'])} is {{{meant}}} in the path")
             else:

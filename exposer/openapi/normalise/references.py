@@ -24,6 +24,7 @@ class References:
         self._data = data
         self._report = report
         self._known: dict[tuple[str, str], str] = {}
+        self._found: dict[tuple[str, str], tuple[str, ...]] = {}
         self._renamed: dict[tuple[str, str], str] = {}
         self._local: dict[str, tuple[str, ...]] = {}
         components = data.get("components")
@@ -67,6 +68,7 @@ class References:
         ]
         for known in gone:
             del self._known[known]
+            self._found.pop(known, None)
         return not gone
 
     def target(self, node: Any, kind: str) -> Any:
@@ -90,10 +92,13 @@ class References:
 
     def _where(self, ref: str, kind: str) -> tuple[str, ...] | None:
         """The first place that a reference may mean and where something stands."""
-        for names in self._guesses(ref, kind):
-            if refs.lookup(self._data, names) is not refs.MISSING:
-                return names
-        return None
+        found = self._found.get((ref, kind))
+        if found is None:
+            guesses = self._guesses(ref, kind)
+            found = next((names for names in guesses if refs.lookup(self._data, names) is not refs.MISSING), None)
+            if found is not None:
+                self._found[ref, kind] = found
+        return found
 
     def _guesses(self, ref: str, kind: str) -> list[tuple[str, ...]]:
         names = refs.tokens(ref)
@@ -117,7 +122,7 @@ class References:
         bad = [name for name in things if not LEGAL.fullmatch(name)]
         taken = set(things)
         for old in bad:
-            new = self._renamed[section, old] = free_name(old, taken)
+            new = self._renamed[section, old] = free_name(old, taken, old)
             taken.add(new)
             self._report.add((((None, "components"), section), new), f"was called {short(old)}, which is not allowed")
         if bad:

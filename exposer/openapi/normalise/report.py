@@ -5,6 +5,7 @@ from typing import Any
 from exposer.openapi.model import Repair
 
 MAX_REPAIRS = 1000
+MAX_NAME = 300
 
 # A place in the document: the place above and the key there; None is the root.
 Where = tuple[Any, str | int] | None
@@ -39,7 +40,7 @@ def names_of(where: Where) -> tuple[str, ...]:
 
 def pointer(where: Where) -> str:
     """A place as a JSON pointer, readable: `/paths/~1items/get`."""
-    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names_of(where))
+    return "".join("/" + name[:MAX_NAME].replace("~", "~0").replace("/", "~1") for name in names_of(where))
 
 
 def short(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from functools import lru_cache
 from typing import Any
 
 from exposer.openapi.normalise import values
@@ -10,6 +9,7 @@ from exposer.openapi.normalise.report import Report, Where, short
 from exposer.openapi.normalise.types import LEGAL, fits, fix_type, types_of
 
 MAX_PATTERN = 4000
+MAX_PATTERNS = 400_000
 
 _KEYWORDS: dict[str, values.Reader] = {
     **dict.fromkeys(("title", "description", "format", "pattern", "contentMediaType"), values.text),
@@ -36,7 +36,21 @@ _GONE = (
 _NOTES = frozenset(("$ref", "description", "title", "deprecated", "readOnly", "writeOnly", "example"))
 
 
-def fix_schema(node: dict[str, Any], where: Where, report: Report, *, old: bool) -> None:
+class Patterns:
+    """Knows a regular expression from junk; how many characters of them it will look at is bounded."""
+
+    def __init__(self, left: int = MAX_PATTERNS) -> None:
+        self._left = left
+        self._known: dict[str, bool] = {}
+
+    def good(self, pattern: str) -> bool:
+        if pattern not in self._known:
+            self._left -= len(pattern)
+            self._known[pattern] = len(pattern) <= MAX_PATTERN and self._left >= 0 and _compiles(pattern)
+        return self._known[pattern]
+
+
+def fix_schema(node: dict[str, Any], where: Where, report: Report, patterns: Patterns, *, old: bool) -> None:
     """Mends what stands in this very schema. `old` is true for documents before OpenAPI 3.1."""
     if isinstance(node.get("$ref"), str) and len(node) == 1:
         return
@@ -47,7 +61,7 @@ def fix_schema(node: dict[str, Any], where: Where, report: Report, *, old: bool)
     if "type" in node:
         fix_type(node, where, report)
     for key in list(node):
-        _fix_keyword(node, key, where, report)
+        _fix_keyword(node, key, where, report, patterns)
     _fix_bounds(node, where, report)
     _fix_items(node, where, report)
     _fix_required(node, where, report)
@@ -61,7 +75,7 @@ def _take_nullable(node: dict[str, Any]) -> bool:
     return any(values.truth(value) is True for value in asked)
 
 
-def _fix_keyword(node: dict[str, Any], key: str, where: Where, report: Report) -> None:
+def _fix_keyword(node: dict[str, Any], key: str, where: Where, report: Report, patterns: Patterns) -> None:
     read = _KEYWORDS.get(key)
     value = node[key]
     if read is None:
@@ -71,7 +85,7 @@ def _fix_keyword(node: dict[str, Any], key: str, where: Where, report: Report) -
     found = read(value)
     if key == "discriminator" and isinstance(value, str):
         found = {"propertyName": value}
-    if key == "pattern" and isinstance(found, str) and not _is_pattern(found):
+    if key == "pattern" and isinstance(found, str) and not patterns.good(found):
         found = values.BAD
     if key == "discriminator" and isinstance(found, dict) and not isinstance(found.get("propertyName"), str):
         found = values.BAD
@@ -82,10 +96,7 @@ def _fix_keyword(node: dict[str, Any], key: str, where: Where, report: Report) -
         node[key] = found
 
 
-@lru_cache(maxsize=1024)
-def _is_pattern(pattern: str) -> bool:
-    if len(pattern) > MAX_PATTERN:
-        return False
+def _compiles(pattern: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

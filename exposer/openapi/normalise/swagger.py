@@ -82,10 +82,11 @@ class _Inside:
             operation["parameters"], bodies = self._split(operation["parameters"])
         else:
             bodies = []
-        names = [(part.get("in"), part.get("name")) for part in bodies]
-        bodies += [self._copier.copy(part) for part in shared if (part.get("in"), part.get("name")) not in names]
+        names = {str((part.get("in"), part.get("name"))) for part in bodies}
+        left = [part for part in shared if str((part.get("in"), part.get("name"))) not in names]
+        bodies += [self._copier.copy(part) for part in left]
         if bodies:
-            operation["requestBody"] = body_of(bodies, consumes)
+            operation["requestBody"] = body_of(bodies, consumes, self._copier)
         responses = operation.get("responses")
         for response in responses.values() if isinstance(responses, dict) else ():
             self.turn_response(response, produces)
@@ -140,7 +141,7 @@ def take_schema(holder: dict[str, Any]) -> dict[str, Any]:
     return {key: holder.pop(key) for key in list(holder) if key in _KEYWORDS}
 
 
-def body_of(parts: list[dict[str, Any]], consumes: list[str]) -> dict[str, Any]:
+def body_of(parts: list[dict[str, Any]], consumes: list[str], copier: Copier) -> dict[str, Any]:
     """The request body that the `body` or `formData` parameters stand for."""
     for part in parts:
         if part.get("in") == "body":
@@ -148,7 +149,7 @@ def body_of(parts: list[dict[str, Any]], consumes: list[str]) -> dict[str, Any]:
             types = [name for name in consumes if name not in (FORM, MULTIPART)] or consumes or [JSON]
             schema = part.get("schema")
             content: dict[str, Any] = {types[0]: {"schema": schema if isinstance(schema, dict) else {}}}
-            content |= {name: {"schema": Copier().copy(content[types[0]]["schema"])} for name in types[1:]}
+            content |= {name: {"schema": copier.copy(content[types[0]]["schema"])} for name in types[1:]}
             return {**body, "content": content, **({"required": True} if part.get("required") is True else {})}
     return _form(parts, consumes)
 

@@ -166,12 +166,120 @@ def test_a_hostile_template_cannot_make_matching_slow() -> None:
     assert not matches(pattern, "/" + "x" * 7000 + "/")
 
 
-def test_a_loose_pattern_also_takes_what_lenient_backends_take() -> None:
-    pattern = paths.pattern("/items/export", loose=True)
-    assert pattern is not None
+def test_a_guard_also_takes_what_lenient_backends_take() -> None:
+    guard = paths.guard("/items/export")
     for path in ("/items/export", "/items/EXPORT", "/Items/Export/"):
-        assert matches(pattern, path)
-    assert not matches(pattern, "/items/exported")
+        assert re.fullmatch(guard, path)
+    assert not re.fullmatch(guard, "/items/exported")
+    assert not re.fullmatch(guard, "/items%2Fexport")
+
+
+def test_beside_a_wide_parameter_a_guard_sees_through_encoded_slashes() -> None:
+    guard = paths.guard("/items/export", slashed=True)
+    for path in ("/items/export", "%/items%2fEXPORT", "%/items%252Fexport%2F"):
+        assert re.fullmatch(guard, path)
+    assert not re.fullmatch(guard, "%/items%2Fexported")
+
+
+@pytest.mark.parametrize(
+    ("template", "wide", "path", "passes"),
+    [
+        ("/f/{+p}", ("+p",), "/f/a", True),
+        ("/f/{+p}", ("+p",), "/f/a/b.c", True),
+        ("/f/{+p}", ("+p",), "/f/a/", True),
+        ("/f/{+p}", ("+p",), "%/f/a%2Fb", True),
+        ("/f/{+p}", ("+p",), "%/f/a%252fb", True),
+        ("/f/{+p}", ("+p",), "/f/", False),
+        ("/f/{+p}", ("+p",), "/f", False),
+        ("/f/{+p}", ("+p",), "%/f%2Fa", False),
+        ("/f/{p}", (), "/f/a/b", False),
+        ("/f/{p}", (), "%/f/a%2Fb", False),
+        ("/f/*", ("*",), "/f/a/b", True),
+        ("/f/*", ("*",), "/f/*", True),
+        ("/f/*", (), "/f/a", False),
+        ("/f/*", (), "/f/*", True),
+        ("/f/**", ("**",), "/f/a/b", True),
+        ("/f/{p}/raw", ("p",), "/f/a/raw/raw", True),
+        ("/f/{p}/raw", ("p",), "/f/raw", False),
+        ("/f/{p}.{ext}", ("p",), "/f/a.b/c.txt", True),
+        ("/f/{p}.{ext}", ("p",), "/f/a.b/c", False),
+        ("/f/{p}/to/{q}/x", ("p", "q"), "/f/a/to/b/to/c/x", True),
+        ("/f/{p}/{id}", ("p",), "%/f/a%2Fb/7", True),
+        ("/f/{p}/{id}", ("p",), "%/f/a/b%2F7", False),
+        ("/f/v{p}F", ("p",), "%/f/va%252F", False),
+    ],
+)
+def test_only_a_wide_parameter_spans_segments(template: str, wide: tuple[str, ...], path: str, passes: bool) -> None:
+    pattern = paths.pattern(template, wide)
+    assert pattern is not None
+    assert matches(pattern, path) is passes
+
+
+@pytest.mark.parametrize("target", ["/f/a%2Fb", "/f/a%2fb/", "/f/a%252Fb", "/f/a%2F", "/f%2Fa", "/f/a/b"])
+def test_an_encoded_slash_is_no_riddle_where_it_cannot_matter(target: str) -> None:
+    assert paths.canonical(target, slashed=True)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/f/a%2F%2Fb",
+        "/f/%2Fa",
+        "/f/..%2Fa",
+        "/f/a%2F..",
+        "/f/a%252F.%2Fb",
+        "/f/a%25252Fb",
+        "/f/a%2F%2e%2e",
+        "/f/a%252e",
+        "/f/a%20%2Fb",
+        "/f/a%2F%20b",
+        "/f/a%5Cb",
+        "%2Ff",
+        "/f/a%2F;b",
+    ],
+)
+def test_an_encoded_slash_hides_nothing(target: str) -> None:
+    assert not paths.canonical(target, slashed=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both", "first"),
+    [
+        ("/f/{+p}", "/f/a/b", True, False),
+        ("/f/a/b", "/f/{+p}", True, True),
+        ("/f/{id}", "/f/{+p}", True, True),
+        ("/f/{+p}", "/f/{id}", True, False),
+        ("/f/{+p}/raw", "/f/{+p}", True, True),
+        ("/f/{+p}", "/f/{+p}/raw", True, False),
+        ("/f/{+p}/raw", "/f/{id}/raw", True, False),
+        ("/f/{+p}", "/g/{id}", False, False),
+        ("/{a}/x/{+p}", "/f/{+p}", True, False),
+        ("/f/{+p}/raw", "/f/{+p}/plain", False, False),
+        ("/f/{+p}", "/f", False, False),
+    ],
+)
+def test_which_of_two_overlapping_templates_a_backend_prefers(one: str, other: str, both: bool, first: bool) -> None:
+    left, right = (paths.pattern(template, ("+p",)) for template in (one, other))
+    assert left is not None
+    assert right is not None
+    assert paths.overlap(left, right) is paths.overlap(right, left) is both
+    assert not both or paths.dominates(left, right) is first
+
+
+@given(TEMPLATE.map(lambda template: f"{template}/{{+p}}/x{{+q}}"))
+def test_a_wide_template_matches_its_own_sample(template: str) -> None:
+    pattern = paths.pattern(template, ("+p", "+q"))
+    if pattern is not None:
+        sample = paths.sample_path(template, ("+p", "+q"))
+        assert "x/x" in sample
+        assert matches(pattern, sample)
+        assert re.fullmatch(paths.guard(template, ("+p", "+q")), sample)
+
+
+def test_a_wide_template_cannot_make_matching_slow() -> None:
+    pattern = paths.pattern("/{a}/x/{b}/x/{c}", ("a", "b", "c"))
+    assert pattern is not None
+    assert not matches(pattern, "/a/x" * 1500 + "//")
 
 
 def test_exact_is_exact_for_any_text() -> None:

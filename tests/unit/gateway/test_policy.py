@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from exposer.config.model import Auth, Limits, Rate
@@ -153,3 +155,53 @@ def test_what_makes_no_sense_is_refused(ring: Ring, changes: dict[str, str]) -> 
 def test_a_damaged_ring_is_refused(ring: Ring) -> None:
     with pytest.raises(ConfigError):
         make_policy(Ring("salt with spaces", ring.keys), UPSTREAM)
+
+
+def test_a_wide_template_is_tried_after_the_longer_ones_that_begin_like_it() -> None:
+    wide = [replace(op("GET", path), wide=("p",)) for path in ("/f/{p}", "/f/{p}/raw", "/f/{p}/{id}")]
+    routes, _ = policy.route([*wide, op("GET", "/f/{id}")])
+    assert [route.operation for route in routes] == ["GET /f/{id}", "GET /f/{p}/raw", "GET /f/{p}/{id}", "GET /f/{p}"]
+
+
+def test_a_wide_template_steps_back_for_whatever_is_hidden_below_it() -> None:
+    (route,), _ = policy.route([replace(op("GET", "/f/{p}"), wide=("p",))], [op("GET", "/f/a/b"), op("GET", "/g/a")])
+    assert len(route.guards) == 1
+    (route,), _ = policy.route([op("GET", "/f/a/b")], [replace(op("GET", "/f/{p}"), wide=("p",))])
+    assert route.guards == ()
+
+
+def test_an_operation_that_cannot_be_told_from_a_hidden_one_is_left_out() -> None:
+    routes, skipped = policy.route([op("GET", "/a/{id}"), op("GET", "/b")], [op("GET", "/a/" + "文" * 400)])
+    assert [route.operation for route in routes] == ["GET /b"]
+    assert skipped == (("GET /a/{id}", "it cannot be told from one with a very long path that is not published"),)
+
+
+def test_headers_are_added_to_the_operations_that_need_them(ring: Ring) -> None:
+    inject = {"GET /v1/items": {"OCS-APIRequest": "true"}, "nobody": {"X-Other": "1"}}
+    made = make_policy(ring, UPSTREAM, inject=inject)
+    assert {route.operation: route.inject for route in made.routes if route.inject} == {
+        "GET /v1/items": (("OCS-APIRequest", "true"),)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Host", "x"), ("X-Forwarded-For", "1.2.3.4"), ("Cookie", "a=1"), ("X_Real_IP", "1"), ("X-Request-Id", "1")]
+    + [("Content-Length", "5"), ("X Y", "1"), ("X", "a\nb"), ("X", ""), ("X", "é"), ("X", "a" * 4000), ("", "1")],
+)
+def test_an_operation_that_needs_a_header_which_is_not_added_is_left_out(ring: Ring, name: str, value: str) -> None:
+    made = make_policy(ring, UPSTREAM, inject={"GET /v1/items": {name: value}})
+    assert "GET /v1/items" not in [route.operation for route in made.routes]
+    assert [id_ for id_, _ in made.skipped] == ["GET /v1/items"]
+
+
+def test_a_header_with_a_secret_is_never_overruled_by_the_document(ring: Ring) -> None:
+    inject = {"GET /v1/items": {"authorization": "Bearer guess", "x-api-key": "guess"}}
+    made = make_policy(ring, UPSTREAM, inject=inject, upstream_auth=("Authorization", Secret("s")))
+    assert all(route.inject == () for route in made.routes)
+    assert made.skipped == ()
+
+
+def test_names_of_the_backend_that_are_none_are_not_looked_for(ring: Ring) -> None:
+    made = make_policy(ring, UPSTREAM, own_hosts=("nas.lan:8443", "a b", "", 'x"; }', "x" * 300))
+    assert made.own_hosts == ("nas.lan:8443",)

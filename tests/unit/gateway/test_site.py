@@ -88,6 +88,33 @@ def test_hostile_text_never_changes_the_structure(name: str, path: str) -> None:
     assert shape(files[site.MAIN]) == shape(PLAIN[site.MAIN])
 
 
+NAMED = rendered(
+    operations=[Operation("id", "GET", "/p", "/p", query=("q",))], inject={"id": {"X-In": "1"}}, own_hosts=("h.lan",)
+)
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+def test_hostile_names_of_queries_headers_and_hosts_never_change_the_structure(
+    name: str, query: str, value: str, host: str
+) -> None:
+    operation = Operation(name, "GET", "/p", "/p", query=("q" + query,))
+    files = rendered(operations=[operation], inject={name: {"X-In": value}}, own_hosts=("h.lan", host))
+    if 'proxy_set_header "X-In"' not in files[site.MAIN]:
+        return  # such a header is not added, and the operation is left out
+    assert shape(files[site.MAIN]) == shape(NAMED[site.MAIN])
+
+
+def test_operations_whose_names_nginx_would_mix_up_are_told_apart() -> None:
+    names = ("getItem", "getitem", "default", "include", "plain", "~^.*", "a b")
+    operations = [Operation(name, "GET", f"/p{n}", f"/p{n}", query=()) for n, name in enumerate(names)]
+    text = rendered(operations=operations)[site.MAIN]
+    section = text[text.index("map $published $declared") :].split("}")[0]
+    keys = [line.split()[0] for line in section.splitlines()[2:] if line.strip()]
+    assert [key for key in keys if not key.startswith('"~^')] == ['"plain"']
+    assert len(set(keys)) == len(names)
+
+
 @settings(deadline=None)
 @given(HOSTILE)
 def test_a_hostile_secret_stays_one_value(value: str) -> None:

@@ -1,0 +1,110 @@
+"""Where an answer points to: the own address becomes a path, an inside one is left out. As patterns for nginx. Pure.
+
+The headers are Location, Content-Location, Refresh and Link. What names the backend itself becomes relative to whatever
+address the caller used, so a new public address needs no reload. Relative and public addresses stay. Everything else
+(private names, bare addresses, user names, odd schemes) would tell about the inside, and the header is left out. The
+status and the body are never changed.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from exposer.gateway.paths import exact
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")  # noqa: S104
+MOST_HOSTS = 12
+MOST_LINKS = 6
+_USUAL_PORTS = ("80", "443")
+
+_TEXT = "[^\\x00-\\x1f\\x7f]"
+# Names that only an inside network, or nobody, can look up (RFC 6761, 6762, 8375, 9476, and what people use).
+_INSIDE = (
+    "local|localhost|localdomain|internal|intranet|lan|home|corp|private|domain|invalid|test|example|alt|onion|svc|"
+    "docker|consul|in-addr\\.arpa|ip6\\.arpa|home\\.arpa"
+)
+_NAME = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_END = "(?=[/?#>\"']|\\z)"
+_PUBLIC = (
+    f"(?![a-z0-9.-]*\\.(?:{_INSIDE})\\.?(?:[:/?#>\"']|\\z))"
+    f"(?:{_NAME}\\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{2,59}})\\.?(?::[0-9]{{1,5}})?{_END}"
+)
+_SCHEME = "(?:https?:)?//"
+_RELATIVE = "(?![a-z][a-z0-9+.-]*:|[/\\x5c]{2}|[ \\t])"
+_ABROAD = f"(?:{_SCHEME}{_PUBLIC}|{_RELATIVE})"
+_ROOTED = "(?=/(?![/\\x5c]))"  # what is left of our own address must not be taken for another host
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a header must look like, and what becomes of it, in nginx's words."""
+
+    pattern: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A header that points somewhere, the variable that holds the backend's, and the rules in order; else it goes."""
+
+    header: str
+    source: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def variable(self) -> str:
+        return f"$to_{self.header.lower().replace('-', '_')}"
+
+
+def pointers(hosts: Iterable[str]) -> Iterator[Pointer]:
+    """All of them. `hosts` are the backend's own names, with or without a port; loopback names are always its own."""
+    own = _own(hosts)
+    for header in ("Location", "Content-Location"):
+        name = header.lower().replace("-", "_")
+        yield Pointer(header, f"$upstream_http_{name}", tuple(_plain(own, name)))
+    yield Pointer("Refresh", "$upstream_http_refresh", tuple(_refresh(own)))
+    yield Pointer("Link", "$upstream_http_link", tuple(_links(own)))
+
+
+def _plain(own: str, name: str) -> Iterator[Rule]:
+    yield Rule(f"~*^{own}{_ROOTED}(?P<path_of_{name}>{_TEXT}+)\\z", f"$path_of_{name}")
+    yield Rule(f"~*^{own}(?P<rest_of_{name}>(?:[?#]{_TEXT}*)?)\\z", f"/$rest_of_{name}")
+    yield Rule(f"~*^{_ABROAD}{_TEXT}+\\z", f"$upstream_http_{name}")
+
+
+def _refresh(own: str) -> Iterator[Rule]:
+    """`5`, or `5; url=…`, perhaps in quotes."""
+    wait = (
+        "(?P<refresh_after>(?>[0-9.]+ *[;,] *(?:url *= *)?[\"']?))"  # once and for all: "url=" is no relative address
+    )
+    yield Rule("~^[0-9.]+\\z", "$upstream_http_refresh")
+    yield Rule(f"~*^{wait}{own}{_ROOTED}(?P<path_of_refresh>{_TEXT}+)\\z", "$refresh_after$path_of_refresh")
+    yield Rule(f"~*^{wait}{own}(?P<rest_of_refresh>(?:[?#\"']{_TEXT}*)?)\\z", "$refresh_after/$rest_of_refresh")
+    yield Rule(f"~*^{wait}{_ABROAD}{_TEXT}+\\z", "$upstream_http_refresh")
+
+
+def _links(own: str) -> Iterator[Rule]:
+    """`<…>; rel=next, <…>; rel=last`: all of them point outside, or a few of them to the backend itself."""
+    tail = "[^<\\x00-\\x1f\\x7f]*"
+    target = f"{_ABROAD}[^<>\\x00-\\x1f\\x7f]*>{tail}"
+    yield Rule(f"~*^{tail}(?:<{target})*+\\z", "$upstream_http_link")
+    define = f"(?(DEFINE)(?P<link_own>{own}{_ROOTED})(?P<link_target>{target}))"
+    first, *more = (
+        f"(?P<link_from_{n}><)(?:(?P>link_own))?(?P<link_to_{n}>(?P>link_target))" for n in range(MOST_LINKS)
+    )
+    rest = "".join(f"(?:{one})?" for one in more)
+    value = "".join(f"$link_from_{n}$link_to_{n}" for n in range(MOST_LINKS))
+    yield Rule(f"~*^{define}{first}{rest}\\z", value)
+
+
+def _own(hosts: Iterable[str]) -> str:
+    """The beginning of an address of the backend's own."""
+    split = [_split(host.lower()) for host in dict.fromkeys(hosts) if host]
+    names = list(dict.fromkeys([*LOOPBACK, *(name for name, _ in split)]))[: MOST_HOSTS + len(LOOPBACK)]
+    ports = sorted({*_USUAL_PORTS, *(port for _, port in split if port)})
+    return f"{_SCHEME}(?:{'|'.join(map(exact, names))})(?::(?:{'|'.join(ports)}))?+"
+
+
+def _split(host: str) -> tuple[str, str]:
+    """Name and port; an IPv6 address keeps its brackets."""
+    name, _, port = host.rpartition(":")
+    return (name, port) if name and port.isdigit() and (":" not in name or name.endswith("]")) else (host, "")

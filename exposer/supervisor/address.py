@@ -1,0 +1,99 @@
+"""One pipeline for the public address: document, notices and the look from outside follow it."""
+
+import time
+from collections.abc import Callable
+
+from exposer.state.facts import Checked, Failed, Published
+from exposer.state.model import GATEWAY, TUNNEL, Phase
+from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.ports import Rooms
+from exposer.supervisor.world import World
+
+# How long after a failed look from outside, or a document that could not be written, the next try is made (seconds).
+RECHECK = 5.0
+
+
+class AddressPipeline:
+    """Follows the tunnel's address: writes the document for it and asks it from outside. `stop` ends the exposure."""
+
+    def __init__(
+        self,
+        state: Exposure,
+        world: World,
+        note: Callable[..., None],
+        stop: Callable[[Failed], None],
+        check_every: float,
+    ) -> None:
+        self.state = state
+        self.world = world
+        self.note = note
+        self.stop = stop
+        self.check_every = check_every
+        self._publishing = ""
+        self._next_publish = 0.0
+        self._unpublished = ""
+        self._next_check = 0.0
+        self._checking = False
+
+    def begin_anew(self) -> None:
+        """The config has changed: look from outside soon."""
+        self._next_check = 0.0
+
+    def document_changed(self) -> None:
+        """The document was read anew: what was written for it may no longer be right."""
+        self._publishing = ""
+
+    def follow(self, rooms: Rooms, now: float) -> None:
+        """One pipeline: the tunnel's address and the document decide what is published and looked at from outside."""
+        tunnel = self.state.units[TUNNEL]
+        url = str(tunnel.detail.get("url", "")) if tunnel.phase is Phase.UP else self.state.url
+        if url and url != self.state.url:
+            self._change_address(url)
+        documented = self.state.documented
+        if not self.state.url or documented is None:
+            return
+        digest = f"{self.state.url} {rooms.schema_digest()} {documented.document and documented.document.digest}"
+        digest += str(hash(documented.operations))
+        if digest != self._publishing and now >= self._next_publish:
+            self._publishing = digest
+            self.world.publish(rooms, documented, self.state.url)
+        gateway = self.state.units[GATEWAY]
+        if self.state.published and now >= self._next_check and not self._checking and gateway.healthy:
+            self._checking = True
+            self.world.check(rooms, self.state.url, self.state.operations)
+
+    def _change_address(self, url: str) -> None:
+        old, self.state.url = self.state.url, url
+        self.state.url_since = time.time()
+        self.state.published = self.state.checked = None
+        self._next_check = 0.0
+        if old:
+            self.note("address-changed", f"the public address is now {url} (it was {old})", url=url, old=old)
+        else:
+            self.note("address", f"the public address is {url}", url=url)
+
+    def take_published(self, fact: Published) -> None:
+        if fact.url == self.state.url:
+            self.state.published = fact
+            self.note("published", f"document written for {fact.url}", digest=fact.publication.digest)
+
+    def take_unpublished(self, fact: Failed) -> None:
+        """Tried again, but not at once: on a full disk each note of it would make matters worse."""
+        self._publishing, self._next_publish = "", time.monotonic() + RECHECK
+        if fact.error != self._unpublished:
+            self.note("failed", f"the document could not be written: {fact.error}")
+        self._unpublished = fact.error
+        if not self.state.was_online:
+            self.stop(fact)
+
+    def take_checked(self, fact: Checked) -> None:
+        self._checking = False
+        before, self.state.checked = self.state.checked, fact
+        if fact.url != self.state.url:
+            return
+        self.state.checked_at = time.time()
+        self._next_check = time.monotonic() + (self.check_every if fact.reachable else RECHECK)
+        if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
+            self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
+        if fact.refuses is False:
+            self.stop(Failed("gateway", fact.why, "nothing is open any more; see: exposer logs gateway", code="open"))

@@ -1,0 +1,33 @@
+"""What the loop knows of one exposure, all of it."""
+
+from dataclasses import dataclass, field
+
+from exposer.openapi.model import Operation
+from exposer.state.facts import Checked, Documented, Failed, Published
+from exposer.state.model import UP_ORDER, Unit
+
+
+@dataclass
+class Exposure:
+    """What the loop knows. `wanted` goes False once; `failure` is why the exposure could not come online."""
+
+    units: dict[str, Unit] = field(default_factory=lambda: {role: Unit(role) for role in UP_ORDER})
+    wanted: bool = True
+    locked: bool = False
+    was_online: bool = False
+    documented: Documented | None = None
+    published: Published | None = None
+    url: str = ""
+    url_since: float = 0.0
+    checked: Checked | None = None
+    checked_at: float = 0.0
+    phase: str = "offline"
+    since: float = 0.0
+    failure: Failed | None = None
+    config_error: str = ""
+    trouble: str = ""
+    unwritten: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return self.documented.operations if self.documented else ()
