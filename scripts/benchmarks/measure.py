@@ -68,17 +68,33 @@ def end(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def alternate(variants: Mapping[str, Callable[[], T]], rounds: int, warm: int = 1) -> dict[str, list[T]]:
-    """Measures the variants in turns, another one first each time, so that a busy moment hits none of them alone."""
+def alternate(
+    variants: Mapping[str, Callable[[], T]],
+    rounds: int,
+    warm: int = 1,
+    sound: Callable[[Sequence[T]], bool] = lambda taken: True,
+    spare: int = 0,
+) -> dict[str, list[T]]:
+    """Measures the variants in turns, another one first each time, so that a busy moment hits none of them alone.
+
+    A round that is not `sound` is thrown away whole and made again, as long as there are rounds to spare.
+    """
     names = list(variants)
     taken: dict[str, list[T]] = {name: [] for name in names}
-    for turn in range(-warm, rounds):
-        shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:
-            sample = variants[name]()
-            if turn >= 0:
+    turn, tries = -warm, 0
+    while turn < rounds:
+        shift = tries % len(names)
+        found = {name: variants[name]() for name in names[shift:] + names[:shift]}
+        tries += 1
+        if turn >= 0 and spare > 0 and not sound(list(found.values())):
+            spare -= 1
+            say("  a disturbed round, thrown away")
+            continue
+        if turn >= 0:
+            for name, sample in found.items():
                 taken[name].append(sample)
-        say(f"  round {turn + 1} of {rounds}" if turn >= 0 else "  warming up")
+        turn += 1
+        say(f"  round {turn} of {rounds}" if turn > 0 else "  warming up")
     return taken
 
 

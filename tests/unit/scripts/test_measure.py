@@ -20,6 +20,17 @@ def test_the_first_round_warms_up_and_does_not_count() -> None:
     assert alternate({"a": lambda: next(counter)}, rounds=3) == {"a": [1, 2, 3]}
 
 
+def test_a_disturbed_round_is_made_again_while_there_are_some_to_spare() -> None:
+    counter = iter(range(10))
+    taken = alternate({"a": lambda: next(counter)}, 3, warm=0, sound=lambda found: found[0] % 2 == 0, spare=2)
+    assert taken == {"a": [0, 2, 4]}
+
+
+def test_without_rounds_to_spare_a_disturbed_one_counts() -> None:
+    counter = iter(range(10))
+    assert alternate({"a": lambda: next(counter)}, 2, warm=0, sound=lambda found: False, spare=1) == {"a": [1, 2]}
+
+
 def test_a_round_in_which_everything_was_slow_does_not_move_the_ratio() -> None:
     assert ratio([2.0, 20.0, 2.0], [1.0, 10.0, 1.0]) == 2.0
 
