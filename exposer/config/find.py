@@ -8,7 +8,7 @@ import os
 from exposer.errors import ConfigError
 
 FILE = "exposer.toml"
-MAKE_ONE = 'run "exposer init" to make one, or name it with -f PATH'
+MAKE_ONE = "write one (the README has a short one, the sample exposer.toml all of it), or name it with -f PATH"
 
 
 def locate(explicit: str | None = None) -> str:

@@ -54,9 +54,7 @@ def parse(text: str, path: Path) -> Config:
     if "name" not in draft.present:
         draft.problem(("name",), 'is missing, such as name = "my-api"')
     if draft.problems:
-        raise _error(
-            path.name, [sentence for _, sentence in sorted(draft.problems, key=lambda found: found[0])]
-        )
+        raise _error(path.name, [sentence for _, sentence in sorted(draft.problems, key=lambda found: found[0])])
     return _config(draft.written, path)
 
 
@@ -132,9 +130,7 @@ def dotted(path: Place) -> str:
     """A path the way an error shows it: `backend.volumes[1]`; odd keys are quoted."""
     text = ""
     for key in path:
-        plain = (
-            isinstance(key, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) and not leaks.secret_like(key)
-        )
+        plain = isinstance(key, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) and not leaks.secret_like(key)
         text += f"[{key}]" if isinstance(key, int) else f".{key if plain else shown(key)}"
     return text.lstrip(".")
 
@@ -164,17 +160,11 @@ def _toml(text: str, label: str) -> dict[str, Any]:
         place = re.search(r"line (\d+), column (\d+)", str(error))
         line = int(place[1]) if place else text.count("\n", 0, len(text.rstrip())) + 1
         column = f" at column {place[2]}" if place else ""
-        raise _error(
-            label, [f"{label}:{line}: is not valid TOML{column}: {said[:1].lower()}{said[1:]}"]
-        ) from None
+        raise _error(label, [f"{label}:{line}: is not valid TOML{column}: {said[:1].lower()}{said[1:]}"]) from None
     except RecursionError:
-        raise _error(
-            label, [f"{label}:1: is not valid TOML: lists or tables are nested far too deep"]
-        ) from None
+        raise _error(label, [f"{label}:1: is not valid TOML: lists or tables are nested far too deep"]) from None
     except ValueError:
-        raise _error(
-            label, [f"{label}:1: is not valid TOML: a number or a date in it is out of range"]
-        ) from None
+        raise _error(label, [f"{label}:1: is not valid TOML: a number or a date in it is out of range"]) from None
 
 
 def _error(label: str, problems: list[str]) -> ConfigError:

@@ -32,9 +32,7 @@ def absolute(folder: Path, place: str) -> Path:
         try:
             path = path.expanduser()
         except RuntimeError:
-            raise wrong(
-                "begins with '~', but your home folder is not known here: write the whole path"
-            ) from None
+            raise wrong("begins with '~', but your home folder is not known here: write the whole path") from None
     return Path(os.path.normpath(folder / path))
 
 
@@ -91,9 +89,7 @@ def volume(folder: Path, value: Any) -> str:
         raise wrong(f"{VOLUME}: its second part should be a whole path and not '/'")
     if "/" not in source and "." not in source and source != "~":
         if not VOLUME_NAME.fullmatch(source):
-            raise wrong(
-                f"{VOLUME}: its first part should be a path, or a volume's name of letters, digits, _ and -"
-            )
+            raise wrong(f"{VOLUME}: its first part should be a path, or a volume's name of letters, digits, _ and -")
         return str(value)
     place = absolute(folder, source)
     _refuse_dangerous(place)

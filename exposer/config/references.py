@@ -24,18 +24,14 @@ def reference(folder: Path, value: Any) -> SecretRef:
     if not name.strip() or CONTROL.search(name):
         raise wrong(f"should have a name after {scheme!r} and the colon, as in {WHERE}")
     if scheme == "env" and not VARIABLE.fullmatch(name):
-        raise wrong(
-            'should name a variable after "env:", such as "env:UPSTREAM_TOKEN" (letters, digits and _)'
-        )
+        raise wrong('should name a variable after "env:", such as "env:UPSTREAM_TOKEN" (letters, digits and _)')
     return SecretRef(scheme, str(absolute(folder, name)) if scheme == "file" else name)
 
 
 def environment(folder: Path, value: Any) -> dict[str, str | SecretRef]:
     """`backend.env`: literals, and references for everything that may be a secret."""
     if not isinstance(value, dict):
-        raise wrong(
-            f'should be a table such as {{ LEVEL = "info", TOKEN = "env:MY_TOKEN" }}, not {shown(value)}'
-        )
+        raise wrong(f'should be a table such as {{ LEVEL = "info", TOKEN = "env:MY_TOKEN" }}, not {shown(value)}')
     good: dict[str, str | SecretRef] = {}
     bad: list[tuple[Place, str]] = []
     for name, content in value.items():

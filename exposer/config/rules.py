@@ -90,9 +90,7 @@ def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
     if "oauth" in written.get("auth.methods", ()):
         found.append(("auth.methods", f"'oauth' {NOT_YET}; use api-key, bearer or basic"))
     if written.get("limits.allow_from"):
-        found.append(
-            ("limits.allow_from", f"{NOT_YET}; leave it out, or callers from elsewhere would get in")
-        )
+        found.append(("limits.allow_from", f"{NOT_YET}; leave it out, or callers from elsewhere would get in"))
     for door in ("mcp", "privacy"):
         if written.get(f"doors.{door}"):
             found.append((f"doors.{door}", f"{NOT_YET}; leave it out"))
@@ -102,9 +100,7 @@ def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
 
 
 def _tunnel(written: Written) -> Tunnel:
-    return Tunnel(
-        **{key.removeprefix("tunnel."): value for key, value in written.items() if key.startswith("tunnel.")}
-    )
+    return Tunnel(**{key.removeprefix("tunnel."): value for key, value in written.items() if key.startswith("tunnel.")})
 
 
 def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Problem]:
@@ -123,9 +119,7 @@ def _needs(tunnel: Tunnel, present: Collection[str]) -> tuple[tuple[str, str], .
     if tunnel.provider == "ssh":
         return SSH_NEEDS
     if tunnel.provider == "cloudflared" and (tunnel.token or "tunnel.token" in present):
-        return (
-            ("hostname", 'the public name of the tunnel that the token is for, such as "api.example.com"'),
-        )
+        return (("hostname", 'the public name of the tunnel that the token is for, such as "api.example.com"'),)
     if tunnel.provider == "cloudflared" and (tunnel.hostname or "tunnel.hostname" in present):
         return (
             (

@@ -27,9 +27,7 @@ def resolve(ref: SecretRef) -> Secret:
 def _from_env(name: str) -> Secret:
     value = os.environ.get(name, "")
     if not value:
-        raise MissingError(
-            f"the environment variable {name} is not set or empty", f"set {name}, then try again"
-        )
+        raise MissingError(f"the environment variable {name} is not set or empty", f"set {name}, then try again")
     if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
         raise MissingError(f"the environment variable {name} is not UTF-8 text", f"set {name} anew")
     return Secret(value)
@@ -42,9 +40,7 @@ def _from_file(path: str) -> Secret:
         raise MissingError(f"there is no secret file {path}", "make it, with mode 0600") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no usable path"
-        raise MissingError(
-            f"the secret file {path} cannot be read: {why}", "check its owner and mode"
-        ) from None
+        raise MissingError(f"the secret file {path} cannot be read: {why}", "check its owner and mode") from None
     try:
         _check_private(path, os.fstat(fd))
         data = _all_of(fd)
@@ -53,9 +49,7 @@ def _from_file(path: str) -> Secret:
     finally:
         os.close(fd)
     if len(data) > LARGEST:
-        raise MissingError(
-            f"the secret file {path} is larger than {LARGEST // 1024} KiB", "is it the right file?"
-        )
+        raise MissingError(f"the secret file {path} is larger than {LARGEST // 1024} KiB", "is it the right file?")
     try:
         value = data.decode()
     except UnicodeDecodeError:
@@ -78,9 +72,7 @@ def _check_private(path: str, info: os.stat_result) -> None:
         raise MissingError(f"the secret file {path} is not a regular file", "name a file")
     if info.st_mode & 0o077:
         mode = f"{stat.S_IMODE(info.st_mode):04o}"
-        raise MissingError(
-            f"the secret file {path} is open to other users (mode {mode})", f"chmod 600 {path}"
-        )
+        raise MissingError(f"the secret file {path} is open to other users (mode {mode})", f"chmod 600 {path}")
 
 
 def _from_keyring(name: str) -> Secret:
@@ -90,15 +82,11 @@ def _from_keyring(name: str) -> Secret:
         keyring = importlib.import_module("keyring")
     except ImportError:
         hint = "pip install keyring, or use env:NAME or file:PATH"
-        raise MissingError(
-            f"keyring:{name} needs the Python package 'keyring', which is not here", hint
-        ) from None
+        raise MissingError(f"keyring:{name} needs the Python package 'keyring', which is not here", hint) from None
     try:
         value = keyring.get_password(service or SERVICE, user)
     except Exception as error:  # keyrings raise what they like, and their texts are not ours to repeat
-        raise MissingError(
-            f"the keyring did not give {name} ({type(error).__name__})", "is it unlocked?"
-        ) from None
+        raise MissingError(f"the keyring did not give {name} ({type(error).__name__})", "is it unlocked?") from None
     if not isinstance(value, str) or not value:
         hint = f"keyring set {service or SERVICE} {user}"
         raise MissingError(f"the keyring has no {user} for the service {service or SERVICE}", hint)

@@ -87,9 +87,7 @@ def format_rate(rate: Rate) -> str:
 
 
 def _split(text: object, expected: str, between: str = "") -> tuple[int, str]:
-    match = (
-        re.fullmatch(rf"([0-9]{{1,12}}){between}([A-Za-z]{{1,3}})", text) if isinstance(text, str) else None
-    )
+    match = re.fullmatch(rf"([0-9]{{1,12}}){between}([A-Za-z]{{1,3}})", text) if isinstance(text, str) else None
     if match is None:
         raise _not(expected, text)
     return int(match[1]), match[2]

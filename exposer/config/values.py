@@ -257,7 +257,5 @@ def _word(value: Any) -> str:
     if "\0" in value:
         raise wrong("has a zero byte in it")
     if leaks.token_like(value):
-        raise wrong(
-            "looks like a secret, and everybody on this machine can read arguments; give it in backend.env"
-        )
+        raise wrong("looks like a secret, and everybody on this machine can read arguments; give it in backend.env")
     return value

@@ -20,7 +20,7 @@ from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, 
 
 INSTALL = (
     "Debian or Ubuntu: add Cloudflare's package repository, then `apt install cloudflared`; macOS: `brew "
-    "install cloudflared`; by hand: `exposer tunnel install cloudflared`, or name the binary in tunnel.binary"
+    "install cloudflared`; by hand: download it from Cloudflare and name it in tunnel.binary"
 )
 _HOSTNAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _FAILS = re.compile(r"^cloudflared_tunnel_tunnel_register_fail\S* ([0-9.e+]+)$", re.MULTILINE)

@@ -54,6 +54,8 @@ env = {{ API_TOKEN = "env:THE_TOKEN", PLAIN = "yes" }}
 {extra}
 [tunnel]
 provider = "local"
+[schema]
+include = ["GET /**"]
 [limits]
 rate = "6000/min"
 """

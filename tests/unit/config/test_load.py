@@ -152,7 +152,7 @@ def test_the_named_file_comes_before_the_environments_and_that_before_the_neares
 def test_a_missing_file_is_told_with_what_to_do(nowhere, monkeypatch):
     with pytest.raises(ConfigError, match=r"there is no exposer\.toml") as caught:
         find_config()
-    assert "exposer init" in caught.value.hint
+    assert "-f PATH" in caught.value.hint
     with pytest.raises(ConfigError, match=r"none\.toml \(from -f\)"):
         find_config("none.toml")
     monkeypatch.setenv("EXPOSER_FILE", "gone.toml")
