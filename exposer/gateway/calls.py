@@ -122,7 +122,7 @@ def _packed(bodies: Iterable[str], limit: int) -> Iterator[str]:
 
 def _keys(routes: Iterable[Route]) -> dict[str, str]:
     """Each operation's id as a map's entry. nginx folds the case of plain texts, and takes some words for its own."""
-    ids = _distinct(route.operation for route in routes)
+    ids = dict.fromkeys(route.operation for route in routes)
     folded = Counter(id_.lower() for id_ in ids)
     odd = ("default", "hostnames", "include", "volatile")
     return {

@@ -52,7 +52,7 @@ MARK = "%"
 
 _TOKEN = f"(?:[^/%]|%{H}{H})"
 _TOKEN_BESIDE = f"(?:[^/%]|(?!{_SLASH})%{H}{H})"  # in a path that may have encoded slashes
-_WIDE_TOKEN = f"(?:%252[Ff]|%{H}{H}|[^%])"
+_WIDE_TOKEN = f"(?>%252[Ff]|%{H}{H}|[^%])"
 _PARAM = re.compile(r"\{[^{}/]*\}")
 _PLAIN_CHAR = re.compile(f"[{PLAIN}]")
 _CANONICAL = re.compile(f"{CANONICAL}\\Z")
@@ -200,8 +200,9 @@ def _wide_body(parts: list[str], wide: Collection[str]) -> str:
     joined = "/" + "/".join(parts)
     names = "|".join(re.escape(f"{{{name}}}") for name in sorted(wide, key=len, reverse=True))
     first, *middle, last = (_stretch(text) for text in re.split(names, joined))
-    span = f"(?!{_ANY_SLASH}){_WIDE_TOKEN}+"
-    return f"{MARK}?" + first + "".join(f"(?>{span}?{text})" for text in middle) + span + last
+    begin = f"(?!{_ANY_SLASH})"  # of a value; also looked for when a place is sought for what stands before one
+    between = "".join(f"(?>{begin}{_WIDE_TOKEN}+?{text}{begin})" for text in middle)
+    return f"{MARK}?{first}{between}{begin}{_WIDE_TOKEN}+{last}"
 
 
 def _stretch(text: str) -> str:

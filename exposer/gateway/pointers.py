@@ -9,10 +9,10 @@ status and the body are never changed.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from exposer.gateway.paths import exact
+from exposer.gateway.paths import exact, size
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")  # noqa: S104
-MOST_HOSTS = 12
+MOST_HOSTS, MOST_NAMES = 16, 1500  # how many, and how long all together
 MOST_LINKS = 6
 _USUAL_PORTS = ("80", "443")
 
@@ -23,9 +23,9 @@ _INSIDE = (
     "docker|consul|in-addr\\.arpa|ip6\\.arpa|home\\.arpa"
 )
 _NAME = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_END = "(?=[/?#>\"']|\\z)"
+_END = "(?![^/?#>\"'])"
 _PUBLIC = (
-    f"(?![a-z0-9.-]*\\.(?:{_INSIDE})\\.?(?:[:/?#>\"']|\\z))"
+    f"(?![a-z0-9.-]*\\.(?:{_INSIDE})\\.?(?![^:/?#>\"']))"
     f"(?:{_NAME}\\.)+(?:[a-z]{{2,63}}|xn--[a-z0-9-]{{2,59}})\\.?(?::[0-9]{{1,5}})?{_END}"
 )
 _SCHEME = "(?:https?:)?//"
@@ -36,7 +36,7 @@ _ROOTED = "(?=/(?![/\\x5c]))"  # what is left of our own address must not be tak
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a header must look like, and what becomes of it, in nginx's words."""
+    """What a header must look like as a whole, in any case, and what becomes of it in nginx's words."""
 
     pattern: str
     value: str
@@ -66,9 +66,9 @@ def pointers(hosts: Iterable[str]) -> Iterator[Pointer]:
 
 
 def _plain(own: str, name: str) -> Iterator[Rule]:
-    yield Rule(f"~*^{own}{_ROOTED}(?P<path_of_{name}>{_TEXT}+)\\z", f"$path_of_{name}")
-    yield Rule(f"~*^{own}(?P<rest_of_{name}>(?:[?#]{_TEXT}*)?)\\z", f"/$rest_of_{name}")
-    yield Rule(f"~*^{_ABROAD}{_TEXT}+\\z", f"$upstream_http_{name}")
+    yield Rule(f"{own}{_ROOTED}(?P<path_of_{name}>{_TEXT}+)", f"$path_of_{name}")
+    yield Rule(f"{own}(?P<rest_of_{name}>(?:[?#]{_TEXT}*)?)", f"/$rest_of_{name}")
+    yield Rule(f"{_ABROAD}{_TEXT}+", f"$upstream_http_{name}")
 
 
 def _refresh(own: str) -> Iterator[Rule]:
@@ -76,32 +76,34 @@ def _refresh(own: str) -> Iterator[Rule]:
     wait = (
         "(?P<refresh_after>(?>[0-9.]+ *[;,] *(?:url *= *)?[\"']?))"  # once and for all: "url=" is no relative address
     )
-    yield Rule("~^[0-9.]+\\z", "$upstream_http_refresh")
-    yield Rule(f"~*^{wait}{own}{_ROOTED}(?P<path_of_refresh>{_TEXT}+)\\z", "$refresh_after$path_of_refresh")
-    yield Rule(f"~*^{wait}{own}(?P<rest_of_refresh>(?:[?#\"']{_TEXT}*)?)\\z", "$refresh_after/$rest_of_refresh")
-    yield Rule(f"~*^{wait}{_ABROAD}{_TEXT}+\\z", "$upstream_http_refresh")
+    yield Rule("[0-9.]+", "$upstream_http_refresh")
+    yield Rule(f"{wait}{own}{_ROOTED}(?P<path_of_refresh>{_TEXT}+)", "$refresh_after$path_of_refresh")
+    yield Rule(f"{wait}{own}(?P<rest_of_refresh>(?:[?#\"']{_TEXT}*)?)", "$refresh_after/$rest_of_refresh")
+    yield Rule(f"{wait}{_ABROAD}{_TEXT}+", "$upstream_http_refresh")
 
 
 def _links(own: str) -> Iterator[Rule]:
     """`<…>; rel=next, <…>; rel=last`: all of them point outside, or a few of them to the backend itself."""
     tail = "[^<\\x00-\\x1f\\x7f]*"
     target = f"{_ABROAD}[^<>\\x00-\\x1f\\x7f]*>{tail}"
-    yield Rule(f"~*^{tail}(?:<{target})*+\\z", "$upstream_http_link")
+    yield Rule(f"{tail}(?:<{target})*+", "$upstream_http_link")
     define = f"(?(DEFINE)(?P<link_own>{own}{_ROOTED})(?P<link_target>{target}))"
     first, *more = (
         f"(?P<link_from_{n}><)(?:(?P>link_own))?(?P<link_to_{n}>(?P>link_target))" for n in range(MOST_LINKS)
     )
     rest = "".join(f"(?:{one})?" for one in more)
     value = "".join(f"$link_from_{n}$link_to_{n}" for n in range(MOST_LINKS))
-    yield Rule(f"~*^{define}{first}{rest}\\z", value)
+    yield Rule(f"{define}{first}{rest}", value)
 
 
 def _own(hosts: Iterable[str]) -> str:
     """The beginning of an address of the backend's own."""
     split = [_split(host.lower()) for host in dict.fromkeys(hosts) if host]
-    names = list(dict.fromkeys([*LOOPBACK, *(name for name, _ in split)]))[: MOST_HOSTS + len(LOOPBACK)]
-    ports = sorted({*_USUAL_PORTS, *(port for _, port in split if port)})
-    return f"{_SCHEME}(?:{'|'.join(map(exact, names))})(?::(?:{'|'.join(ports)}))?+"
+    names = [exact(name) for name in dict.fromkeys([*LOOPBACK, *(name for name, _ in split)])][:MOST_HOSTS]
+    while sum(map(size, names)) > MOST_NAMES:  # the first are the backend's own for sure
+        names.pop()
+    ports = list(dict.fromkeys([*_USUAL_PORTS, *(port for _, port in split if port)]))[:MOST_HOSTS]
+    return f"{_SCHEME}(?:{'|'.join(names)})(?::(?:{'|'.join(ports)})(?![0-9]))?+"
 
 
 def _split(host: str) -> tuple[str, str]:

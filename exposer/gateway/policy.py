@@ -155,6 +155,8 @@ def route(
 def unroutable(operation: Operation) -> str:
     """Why the gateway cannot pass this operation on, whatever else is published; "" when it can."""
     method, pattern = operation.method.upper(), paths.pattern(operation.full_path, operation.wide)
+    if not operation.id:
+        return "it has no name"
     if not re.fullmatch(r"[A-Z]{3,20}", method) or method in ("TRACE", "CONNECT"):
         return "the gateway does not pass on this method"
     if pattern is None:
@@ -218,8 +220,8 @@ def _injected(
     unfit: list[tuple[str, str]] = []
     for route in routes:
         headers = tuple(sorted((n, v) for n, v in wanted.get(route.operation, {}).items() if n.lower() not in ours))
-        if odd := next((name for name, value in headers if not _addable(name, value)), ""):
-            unfit.append((route.operation, f"it needs the header {_readable(odd)}, which the gateway does not add"))
+        if odd := [_readable(name) for name, value in headers if not _addable(name, value)]:
+            unfit.append((route.operation, f"it needs the header {odd[0]}, which the gateway does not add"))
         else:
             found.append(replace(route, inject=headers))
     return tuple(found), unfit
@@ -231,7 +233,7 @@ def _addable(name: str, value: str) -> bool:
         re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name) is not None and value.isascii() and value.isprintable()
     )
     fit = name.lower() not in UNFIT_HEADERS and name.lower().replace("_", "-") not in _KEPT_OUT
-    return plain and fit and 0 < paths.size(value) <= paths.TOKEN_LIMIT
+    return plain and fit and value != "" and paths.size(value) <= paths.TOKEN_LIMIT
 
 
 def _may_mean(published: paths.Pattern, hidden: paths.Pattern) -> bool:

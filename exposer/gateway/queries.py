@@ -6,19 +6,19 @@ without a value are fine; a raw ";" is not, since some backends begin a new para
 
 from collections.abc import Iterable
 
-_VALUE = "(?:=[^&;]*+)?+(?=&|\\z)"
+_VALUE = "(?:=[^&;]*+)?+(?![^&])"
 _KEY = "(?:\\[|%5[Bb])(?:[^\\[\\]&;=%]|%(?!5[BbDd]|3[DdBb]|26)[0-9A-Fa-f]{2})*+(?:\\]|%5[Dd])"  # any, in brackets
 _ENCODED_ONLY = frozenset(b"&=+#%;")
 _ANY_KEY = "[*]"
 
 
 def pattern(names: Iterable[str]) -> str:
-    """A pattern for whole queries in which no parameter has another name. Empty places between "&" do no harm."""
+    """A pattern, without anchors, for queries in which no parameter has another name; empty places do no harm."""
     told = "|".join(sorted({_name(name) for name in names}))
     if not told:
-        return "^&*+\\z"
+        return "&*+"
     one = f"(?:(?:{told}){_VALUE})?"
-    return f"^{one}(?:&{one})*+\\z"
+    return f"{one}(?:&{one})*+"
 
 
 def _name(name: str) -> str:

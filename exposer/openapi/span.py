@@ -21,6 +21,10 @@ _GREEDY = re.compile(r"[+*].+|.+[+*]|.+\.\.\.", re.DOTALL)
 _ANYTHING = ("path", ".*", ".+")
 _WITH_SLASH = ("a/b", "a/b/c", "A/B", "1/2", "a-b/c_d.e")
 _LONGEST = 300
+_REPEATS = 6  # a hostile pattern with more of them could take for ever over the shortest example
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_CLASS = re.compile(r"\[[^\]]*\]")
+_REPEATED = re.compile(r"[*+?{]")
 
 
 def wide(document: Document, path: str, item: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -62,6 +66,9 @@ def _is_described_so(document: Document, path: str, name: str, described: Mappin
 def _takes_a_slash(pattern: Any) -> bool:
     """Whether a pattern speaks of slashes, or of anything at all, and takes an example with one as a whole."""
     if not isinstance(pattern, str) or len(pattern) > _LONGEST or not re.search(r"/|\.[*+]", pattern):
+        return False
+    bare = _CLASS.sub("x", _ESCAPED.sub("x", pattern)).replace("(?", "(")
+    if len(_REPEATED.findall(bare)) > _REPEATS:
         return False
     try:
         with warnings.catch_warnings():

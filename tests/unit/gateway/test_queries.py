@@ -30,7 +30,7 @@ NAMES = ("q", "page", "pages", "a b", "filter[*]", "ids[]", "x.y", "数", "a=b&c
     ],
 )
 def test_declared_parameters_pass_in_whatever_form_they_come(query: str) -> None:
-    assert re.match(pattern(NAMES), query)
+    assert re.fullmatch(pattern(NAMES), query)
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_declared_parameters_pass_in_whatever_form_they_come(query: str) -> None
     ],
 )
 def test_what_is_not_declared_does_not(query: str) -> None:
-    assert not re.match(pattern(NAMES), query)
+    assert not re.fullmatch(pattern(NAMES), query)
 
 
 def test_without_parameters_no_query_passes() -> None:
-    assert re.match(pattern(()), "")
-    assert not re.match(pattern(()), "q")
+    assert re.fullmatch(pattern(()), "")
+    assert not re.fullmatch(pattern(()), "q")
 
 
 @given(st.lists(st.text(max_size=5), max_size=4), st.text("abq=&;[]%25+", max_size=12))
 def test_whatever_passes_has_only_names_that_are_declared(names: list[str], query: str) -> None:
     from urllib.parse import unquote_plus
 
-    if re.match(pattern(name for name in names if not name.endswith("[*]")), query):
+    if re.fullmatch(pattern(name for name in names if not name.endswith("[*]")), query):
         known = {name.encode(errors="replace").decode() for name in names}
         assert {unquote_plus(part.split("=")[0]) for part in query.split("&") if part} <= known
 
@@ -83,4 +83,4 @@ def test_no_pattern_holds_what_nginx_would_take_for_a_variable() -> None:
 
 
 def test_a_long_query_is_looked_at_quickly() -> None:
-    assert not re.match(pattern(("a", "aa", "a[*]")), "a[a]=aa&" * 4000 + "b")
+    assert not re.fullmatch(pattern(("a", "aa", "a[*]")), "a[a]=aa&" * 4000 + "b")
