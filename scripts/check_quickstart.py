@@ -32,10 +32,7 @@ def main() -> int:
     def expect(what: str, got: object, wanted: object) -> None:
         nonlocal failed
         failed += got != wanted
-        print(
-            f"{'ok  ' if got == wanted else 'FAIL'}  {what}: {got}"
-            + ("" if got == wanted else f", not {wanted}")
-        )
+        print(f"{'ok  ' if got == wanted else 'FAIL'}  {what}: {got}" + ("" if got == wanted else f", not {wanted}"))
 
     with tempfile.TemporaryDirectory(prefix="exposer-check-") as folder:
         env = os.environ | {"EXPOSER_STATE_DIR": f"{folder}/state", "EXPOSER_RUNTIME_DIR": f"{folder}/run"}

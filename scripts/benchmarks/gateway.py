@@ -28,7 +28,7 @@ CONNECTIONS, SECONDS = 32, 1
 OPERATIONS, KEYS = 15, 10
 # A gateway that had less of its core was held up by something else: then the rate says nothing about it.
 SATURATED = 0.8
-SPARE = 10  # so many disturbed rounds may be thrown away for each that counts
+SPARE = 3  # so many disturbed rounds may be thrown away for each that counts
 OURS, PLAIN, GUIDE = "exposer's gateway", "plain keep-alive proxy", "the usual guide's config"
 LOGGED = "plain proxy, buffered log"
 BODY = json.dumps({"items": [{"id": n, "text": "x" * 80} for n in range(9)]})[:1020].ljust(1024)

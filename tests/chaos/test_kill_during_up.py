@@ -146,9 +146,7 @@ def test_killed_at_any_moment_of_a_start_nothing_stands_open(victim: Exposure, w
             forget(victim)
 
 
-def test_a_tunnel_is_never_left_running_without_a_gateway_that_was_proved(
-    make_exposure: Make, tmp_path: Path
-) -> None:
+def test_a_tunnel_is_never_left_running_without_a_gateway_that_was_proved(make_exposure: Make, tmp_path: Path) -> None:
     """With a real process as the tunnel: whenever it lives, its gateway is on record and refuses."""
     program = tmp_path / "cloudflared"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN} "$@"\n')

@@ -25,9 +25,7 @@ UNUSABLE = [
 @pytest.mark.parametrize(("mood", "why"), UNUSABLE)
 def test_a_document_that_is_none_is_said_with_the_way_on(make_exposure: Make, mood: str, why: str) -> None:
     exposure = make_exposure(moody(free_port(), mood))
-    done = refused(
-        exposure, "up", "-d", code=1, says=["/openapi.json: ", why, "exposer up --without-document"]
-    )
+    done = refused(exposure, "up", "-d", code=1, says=["/openapi.json: ", why, "exposer up --without-document"])
     assert done.stderr.count(why) == 1, "said once is enough"
     again = refused(exposure, "up", "--json", code=1, says=())
     assert json.loads(again.stderr)["error"]["code"] == "document"
@@ -92,6 +90,4 @@ def test_without_any_document_named_the_calls_must_be(make_exposure: Make) -> No
 def test_a_url_that_nobody_answers_at_is_given_up_with_its_reason(make_exposure: Make) -> None:
     backend = f'url = "http://127.0.0.1:{free_port()}"\nstart_timeout = "1s"\nopenapi = "/openapi.json"'
     exposure = make_exposure(config(0, backend).replace("port = 0\n", ""))
-    refused(
-        exposure, "up", "-d", code=7, says=["not healthy after 1 s", "Connection refused", "backend.health"]
-    )
+    refused(exposure, "up", "-d", code=7, says=["not healthy after 1 s", "Connection refused", "backend.health"])

@@ -38,9 +38,7 @@ def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=30)
 
 
-@pytest.mark.parametrize(
-    "words", ["up", "up -d", "down", "status", "url", "keys list", "rotate-key", "logs", "unlock"]
-)
+@pytest.mark.parametrize("words", ["up", "up -d", "down", "status", "url", "keys list", "rotate-key", "logs", "unlock"])
 def test_without_a_config_every_command_says_where_it_looked(tmp_path: Path, words: str) -> None:
     done = alone(tmp_path, *words.split())
     assert (done.returncode, done.stdout) == (3, "")
@@ -107,9 +105,7 @@ def test_a_literal_secret_is_refused_and_never_repeated(make_exposure: Make, bef
         (["--json"], "missing command"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_and_with_json_one_document(
-    sample: Exposure, words: list[str], says: str
-) -> None:
+def test_wrong_usage_is_exit_code_2_and_with_json_one_document(sample: Exposure, words: list[str], says: str) -> None:
     done = refused(sample, *words, code=2, says=[says])
     assert done.stderr.startswith("error: ") or words == ["--json"]
     error = json.loads(sample.run("--json", *words).stderr)

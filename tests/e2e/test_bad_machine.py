@@ -135,9 +135,7 @@ def test_without_nginx_it_says_how_to_install_it(make_exposure: Make, words: tup
         ('provider = "cloudflared"\nbinary = "/nonexistent"', ["/nonexistent"]),
     ],
 )
-def test_without_its_program_a_tunnel_says_how_to_get_it(
-    make_exposure: Make, tunnel: str, says: list[str]
-) -> None:
+def test_without_its_program_a_tunnel_says_how_to_get_it(make_exposure: Make, tunnel: str, says: list[str]) -> None:
     folder = Path(shutil.which("nginx") or "/usr/sbin/nginx").parent
     exposure = make_exposure(moody(free_port()).replace('provider = "local"', tunnel))
     path = f"{folder}:/bin:/usr/bin"
@@ -154,9 +152,7 @@ def test_without_its_program_a_tunnel_says_how_to_get_it(
         ('provider = "local"', 'provider = "ngrok"\ntoken = "env:MISSING_TOKEN"'),
     ],
 )
-def test_a_secret_that_is_not_there_is_named_by_its_variable(
-    make_exposure: Make, before: str, after: str
-) -> None:
+def test_a_secret_that_is_not_there_is_named_by_its_variable(make_exposure: Make, before: str, after: str) -> None:
     exposure = make_exposure(moody(free_port()).replace(before, after))
     refused(exposure, "up", "-d", code=4, says=["MISSING_TOKEN is not set or empty", "set MISSING_TOKEN"])
 

@@ -135,9 +135,7 @@ def test_the_last_good_ring_put_back_while_it_runs_lets_its_keys_in_again(sample
 
 @pytest.mark.nginx
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("which", "size"), [(which, size) for which, sizes in ROOM.items() for size in sizes]
-)
+@pytest.mark.parametrize(("which", "size"), [(which, size) for which, sizes in ROOM.items() for size in sizes])
 def test_a_start_on_a_disk_without_room_says_so_and_leaves_nothing_open(
     sample: Exposure, which: str, size: str
 ) -> None:

@@ -173,7 +173,7 @@ def test_a_killed_supervisor_is_replaced_without_a_lost_request(sample: Exposure
     assert {role: pid for role, pid in after.items() if role != "supervisor"} == {
         role: pid for role, pid in before.items() if role != "supervisor"
     }
-    assert len(statuses) > 20
+    assert len(statuses) > 3
     assert set(statuses) == {200}
 
 

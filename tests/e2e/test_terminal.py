@@ -133,9 +133,7 @@ def test_up_shows_its_steps_with_times_then_a_summary_and_ctrl_c_takes_it_down(
     assert left(sample) == []
 
 
-def test_ctrl_c_in_the_midst_of_a_start_takes_it_back(
-    make_exposure: Callable[..., Exposure], terminal: Open
-) -> None:
+def test_ctrl_c_in_the_midst_of_a_start_takes_it_back(make_exposure: Callable[..., Exposure], terminal: Open) -> None:
     for words in (("up",), ("up", "-d")):
         exposure = make_exposure(moody(free_port(), "slow=30"))
         screen = terminal(exposure, *words)
@@ -201,9 +199,7 @@ def test_purge_asks_before_it_removes_anything(sample: Exposure, terminal: Open)
     assert left(sample) == []
 
 
-def test_a_document_that_is_none_is_asked_about(
-    make_exposure: Callable[..., Exposure], terminal: Open
-) -> None:
+def test_a_document_that_is_none_is_asked_about(make_exposure: Callable[..., Exposure], terminal: Open) -> None:
     more = '[schema]\ninclude = ["GET /api/notes"]'
     exposure = make_exposure(moody(free_port(), "document=html", more=more))
     no = terminal(exposure, "up", "-d")
@@ -221,9 +217,7 @@ def test_a_document_that_is_none_is_asked_about(
 
 
 @pytest.mark.parametrize(("words", "env"), [((), {"NO_COLOR": "1"}), (("--no-color",), {})])
-def test_no_colour_where_none_is_wanted(
-    sample: Exposure, terminal: Open, words: tuple[str, ...], env: dict
-) -> None:
+def test_no_colour_where_none_is_wanted(sample: Exposure, terminal: Open, words: tuple[str, ...], env: dict) -> None:
     for command in (("status",), ("up", "--dry-run"), ("keys", "list"), ("url",)):
         screen = terminal(sample, *words, *command, **env)
         screen.ends()

@@ -84,9 +84,7 @@ def test_what_is_no_toml_is_told_with_its_line(text, line):
     assert problem(text).startswith(f"exposer.toml:{line}: is not valid TOML")
 
 
-@pytest.mark.parametrize(
-    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "a = 2026-13-45", "a = 0x" + "f" * 5000]
-)
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "a = 2026-13-45", "a = 0x" + "f" * 5000])
 def test_monstrous_toml_is_a_problem_and_no_crash(text):
     assert problems(text)
 

@@ -14,9 +14,7 @@ def test_exactly_one_kind_of_backend_is_named():
     assert "not none of them" in problem('name = "x"\n[backend]\nport = 80\n')
     assert "not none of them" in problem('name = "x"\n')
     two = problem(f'{LEAST}command = ["x"]\n')
-    assert two.startswith(
-        "exposer.toml:2: backend: should have exactly one of image, build, container, command, url"
-    )
+    assert two.startswith("exposer.toml:2: backend: should have exactly one of image, build, container, command, url")
     assert two.endswith("not image and command")
 
 
@@ -100,9 +98,7 @@ def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text,
 
 def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
     text = f'lease = "5m"\n{LEAST}[panic]\non = []\n[limits]\negress = "1MB/h"\nbody = "2MB"\n'
-    assert parse(text, HERE).notes == (
-        "accepted but not in force in this version: lease, limits.egress, panic.on",
-    )
+    assert parse(text, HERE).notes == ("accepted but not in force in this version: lease, limits.egress, panic.on",)
     (note, *_) = parse(CONTRACT, HERE).notes
     assert note == (
         "accepted but not in force in this version: lease, limits.response, limits.egress, "
@@ -112,9 +108,7 @@ def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
 
 def test_what_has_no_effect_on_this_kind_of_backend_is_noted():
     text = 'name = "x"\n[backend]\ncommand = ["a"]\nport = 80\ninternet = false\n'
-    assert parse(text, HERE).notes == (
-        "without effect on a backend given by backend.command: backend.internet",
-    )
+    assert parse(text, HERE).notes == ("without effect on a backend given by backend.command: backend.internet",)
 
 
 def test_a_public_address_without_tls_is_noted():

@@ -106,9 +106,7 @@ def with_setting(table, line, tmp_path):
     return parse(head + start + rest.replace(f"#{line}\n", f"{line}\n", 1), tmp_path / "exposer.toml")
 
 
-@pytest.mark.parametrize(
-    ("table", "key"), [place for place, (commented, *_) in DOCUMENTED.items() if commented]
-)
+@pytest.mark.parametrize(("table", "key"), [place for place, (commented, *_) in DOCUMENTED.items() if commented])
 def test_every_setting_of_the_sample_can_be_put_in_force(table, key, tmp_path):
     _, _, line = DOCUMENTED[table, key]
     if (table, key) in {("backend", kind) for kind in ("image", "build", "container", "url")}:

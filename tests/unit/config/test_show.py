@@ -158,9 +158,7 @@ def test_the_same_meaning_has_the_same_digest():
 
 
 def test_a_digest_is_the_same_in_another_process_with_another_hash_seed():
-    code = (
-        "from exposer.config.show import digest; print(digest(frozenset('abcdef')), digest({'a': 1, 'b': 2}))"
-    )
+    code = "from exposer.config.show import digest; print(digest(frozenset('abcdef')), digest({'a': 1, 'b': 2}))"
     here = f"{digest(frozenset('abcdef'))} {digest({'a': 1, 'b': 2})}"
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed}

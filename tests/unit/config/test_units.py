@@ -69,9 +69,7 @@ NOT_THESE = [
 ]
 
 
-@pytest.mark.parametrize(
-    "parse", [units.parse_duration, units.parse_size, units.parse_egress, units.parse_rate]
-)
+@pytest.mark.parametrize("parse", [units.parse_duration, units.parse_size, units.parse_egress, units.parse_rate])
 @pytest.mark.parametrize("text", NOT_THESE)
 def test_whatever_is_no_number_with_a_unit_is_refused_with_an_example(parse, text):
     with pytest.raises(ValueError, match='such as "'):
