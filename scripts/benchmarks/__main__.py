@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from importlib import import_module
 
@@ -18,6 +19,7 @@ HOW = (
 
 def main() -> int:
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever runs is ended first
     figures: list[Figure] = []
     for name in options.names or NAMES:
         try:
