@@ -65,7 +65,7 @@ def await_healthy(ask: Callable[[], str], dead: Callable[[], bool], within: floa
         last[0] = ask()
         return not last[0]
 
-    procs.wait_until(settled, within, every=0.1)
+    procs.wait_until(settled, within, every=0.05)
     return last[0]
 
 

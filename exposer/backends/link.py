@@ -121,7 +121,7 @@ def _await_socket(client: "DockerClient", entry: Entry, path: str) -> None:
         running[0] = _runs(client, entry)
         return not running[0] or Path(path).exists()
 
-    there = procs.wait_until(settled, APPEARS_WITHIN, every=0.05)
+    there = procs.wait_until(settled, APPEARS_WITHIN, every=0.01)
     if there and running[0]:
         return
     container = containers.find(client, entry.ids["container"])

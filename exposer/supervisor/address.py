@@ -36,11 +36,8 @@ class AddressPipeline:
         self._checking = False
 
     def begin_anew(self) -> None:
-        """The config has changed: look from outside soon."""
+        """The config has changed: write the document anew, and look from outside soon."""
         self._next_check = 0.0
-
-    def document_changed(self) -> None:
-        """The document was read anew: what was written for it may no longer be right."""
         self._publishing = ""
 
     def follow(self, rooms: Rooms, now: float) -> None:

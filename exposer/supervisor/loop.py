@@ -207,7 +207,6 @@ class Loop:
         self._tell(fact, before)
         if isinstance(fact, Documented):
             self.state.documented = fact
-            self._address.document_changed()
             if not fact.operations and not self.state.was_online:
                 self.stop(nothing_published(fact))
         if isinstance(fact, Looked) and after.fatal:
