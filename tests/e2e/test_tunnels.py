@@ -53,7 +53,7 @@ url = "http://127.0.0.1:{server.remote_port}"
     eventually(lambda: exposure.pid("tunnel") not in (0, before), within=20)
     eventually(lambda: exposure.get("/api/notes").status == 200, within=20)
     exposure.wait_for("online")
-    assert exposure.status()["tunnel"]["restarts"] == 1
+    eventually(lambda: exposure.status()["tunnel"]["restarts"] == 1)
     exposure.run("down")
     assert get(exposure.url).status == 0
 
