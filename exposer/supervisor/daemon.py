@@ -121,6 +121,7 @@ class Daemon:
 
     def _drive(self, deadline: Callable[[], bool]) -> None:
         stopping_since: float | None = None
+        self.loop.nudge()  # the first cycle has nothing to wait for
         while not self.loop.finished:
             self.loop.cycle(TICK)
             self._publish_snapshot()
