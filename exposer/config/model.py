@@ -116,9 +116,12 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`[limits]`: what one caller may take."""
+    """`[limits]`: what one key may take; what begins with `total` counts for all keys together. 0 means no limit."""
 
     rate: Rate = Rate(60, 60)
+    total_rate: Rate | None = None
+    concurrency: int = 0
+    total_concurrency: int = 0
     body: int = 1_000_000
     timeout: float = 45.0
     response: int = 100_000

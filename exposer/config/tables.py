@@ -71,6 +71,9 @@ def tables(folder: Path) -> dict[str, Table]:
         },
         "limits": {
             "rate": rate,
+            "total_rate": rate,
+            "concurrency": partial(whole, 0, 65535),
+            "total_concurrency": partial(whole, 0, 65535),
             "body": partial(size, 1),
             "timeout": duration,
             "response": partial(size, 1),

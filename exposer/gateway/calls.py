@@ -8,6 +8,7 @@ from math import isqrt
 from typing import Any
 
 from exposer.gateway import paths
+from exposer.gateway.passer import Passer
 from exposer.gateway.policy import Route
 from exposer.render import nginx_quote
 
@@ -57,6 +58,17 @@ def particular(routes: tuple[Route, ...]) -> dict[str, Any]:
             }
             for lower, name in headers.items()
         ],
+    }
+
+
+def permitted(routes: tuple[Route, ...], passers: Iterable[Passer]) -> dict[str, Any]:
+    """For keys that may not call everything: which variable knows what such a key may call, and what that is."""
+    key = _keys(routes)
+    restricted = [(passer.id, passer.operations) for passer in passers if passer.operations is not None]
+    sets = {chosen: f"$may_{number}" for number, chosen in enumerate(dict.fromkeys(chosen for _, chosen in restricted))}
+    return {
+        "restricted": {id_: sets[chosen] for id_, chosen in restricted},
+        "may": {variable: [key[name] for name in key if name in chosen] for chosen, variable in sets.items()},
     }
 
 

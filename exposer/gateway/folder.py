@@ -11,7 +11,7 @@ from exposer import files
 from exposer.errors import ExposerError
 from exposer.files import NotPrivateError
 
-LIVE, DRAINING, TEMP = "live", "draining", "temp"
+LIVE, DRAINING, PAUSED, TEMP = "live", "draining", "paused", "temp"
 Place = str | os.PathLike[str]
 
 
@@ -23,6 +23,32 @@ def revoke(folder: Place, key_id: str) -> None:
     for name in (DRAINING, LIVE):
         with suppress(FileNotFoundError, NotADirectoryError):
             Path(folder, name, _safe(key_id)).unlink()
+
+
+def pause(folder: Place, key_id: str) -> None:
+    """Ends one key like `revoke`, but whoever shows it is told to come back later: 429 instead of 401.
+
+    Call it when a limit suspends a key, after the ring says so. Over a restart and a reload the ring alone decides.
+    """
+    if Path(folder).is_dir():
+        (make_like(Path(folder), PAUSED) / _safe(key_id)).touch(0o600)
+    revoke(folder, key_id)
+
+
+def resume(folder: Place, key_id: str) -> None:
+    """The key is no longer paused. Only a reload, or a ring that lets it in again, makes it valid: see `fill`."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        Path(folder, PAUSED, _safe(key_id)).unlink()
+
+
+def sync_paused(folder: Path, ids: Collection[str]) -> None:
+    """Exactly these keys are paused."""
+    place = make_like(folder, PAUSED)
+    for key_id in files.names_in(str(place)):
+        if key_id not in ids:
+            resume(folder, key_id)
+    for key_id in ids:
+        (place / _safe(key_id)).touch(0o600)
 
 
 def sync_live(folder: Place, ids: Collection[str]) -> None:
@@ -110,7 +136,7 @@ def valid(folder: Path) -> frozenset[str]:
 def close(folder: Path) -> None:
     """No key is valid any more."""
     sync_live(folder, ())
-    for name in (LIVE, DRAINING):
+    for name in (LIVE, DRAINING, PAUSED):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

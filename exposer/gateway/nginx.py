@@ -73,7 +73,8 @@ class NginxProcess:
         self._worker = self._runner.worker()
         self._paths = site.Paths(ca=ca or host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
         self.shape = sha256(repr((self._runner.engine, str(self.folder), binary, port)).encode()).hexdigest()
-        self.digest = site.digest({**self._render(""), "shape": self.shape})
+        keys = " ".join(sorted(policy.live))  # a key that is paused stays in the text
+        self.digest = site.digest({**self._render(""), "shape": self.shape, "keys": keys})
 
     def start(self, record: Record, tell: Tell) -> Entry:
         place.prepare(self.folder, self._worker.gid if self._worker else None)
@@ -90,6 +91,7 @@ class NginxProcess:
             self._await_generation(process, listen, mark)
             self._insist_on_refusal(listen)
             place.fill(self.folder, self.policy.live, passing=self._passing)
+            place.sync_paused(self.folder, self.policy.paused)
         except BaseException:
             self.stop(self._entry(process, listen))
             raise
@@ -137,6 +139,7 @@ class NginxProcess:
         before = place.read(self.folder, set(texts) | place.logins(self.folder))
         drained = place.drain(self.folder)
         place.sync_live(self.folder, self.policy.live)  # what ends with this reload ends now
+        place.sync_paused(self.folder, self.policy.paused)
         procs.wait_until(lambda: False, DRAIN)
         old = self._runner.workers(process)
         try:

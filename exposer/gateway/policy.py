@@ -1,17 +1,17 @@
 """What the gateway lets through: keys and published operations as rules. Pure."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from exposer.config.model import Auth, Limits, Rate
+from exposer.config.model import Auth, Limits
 from exposer.errors import ConfigError
 from exposer.gateway import paths, queries
 from exposer.gateway.headers import REMOVED
-from exposer.keys.model import Key, KeyState, Ring
+from exposer.gateway.passer import Passer, countable, passers, readable
+from exposer.keys.model import Ring
 from exposer.openapi.model import Operation
 from exposer.secret import Secret
 
@@ -23,18 +23,6 @@ UNFIT_HEADERS = frozenset(  # HTTP itself needs them, or nginx does not pass the
 NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 _KEPT_OUT = frozenset(name.lower() for name in (*REMOVED, "X-Request-Id"))
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?")
-
-
-@dataclass(frozen=True, slots=True)
-class Passer:
-    """A key as the gateway knows it. One that does not pass (a decoy) is recognised, refused and logged."""
-
-    id: str
-    label: str
-    check: str
-    basic_check: str
-    htpasswd: str
-    passes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +58,7 @@ class Policy:
     methods: tuple[str, ...]
     header: str
     routes: tuple[Route, ...]
-    rate: Rate
-    body: int
-    timeout: float
+    limits: Limits
     upstream: Upstream
     upstream_host: str
     probe: str
@@ -85,6 +71,11 @@ class Policy:
     def live(self) -> frozenset[str]:
         """The ids of the keys that are valid: one file each in the gateway's `live` folder."""
         return frozenset(passer.id for passer in self.passers if passer.passes)
+
+    @property
+    def paused(self) -> frozenset[str]:
+        """The ids of the keys that have taken more than they may."""
+        return frozenset(passer.id for passer in self.passers if passer.paused)
 
 
 def compile(
@@ -109,19 +100,18 @@ def compile(
     that are *not* published: a published `/items/{id}` then does not open the unpublished `/items/export`. `inject`
     has the headers that the gateway adds, by operation id. An operation whose `query` is not None takes no other.
     """
+    operations = tuple(operations)
     header = header_name(auth.header, "auth.header")
     routes, skipped = route(operations, hidden)
     ours = {header.lower(), *((upstream_auth[0].lower(),) if upstream_auth else ())}
     routes, unfit = _injected(routes, inject, frozenset(ours))
     return Policy(
-        passers=tuple(_passer(key, now) for key in ring.keys if key.passes(now) or key.state is KeyState.DECOY),
+        passers=passers(ring.keys, operations, now),
         salt=_fit(ring.salt, r"[A-Za-z0-9_-]{1,200}", "the key ring's salt is damaged"),
         methods=tuple(method for method in METHODS if method in auth.methods),
         header=header,
         routes=routes,
-        rate=_countable(limits.rate),
-        body=max(1, limits.body),  # nginx takes 0 for "no limit"
-        timeout=limits.timeout,
+        limits=_countable(limits),
         upstream=parse_upstream(upstream),
         upstream_host=_fit(upstream_host, r"[\x21-\x7e]{1,255}", "the backend's host name is not usable"),
         probe=_fit(probe, r"[0-9a-f]{32,128}", "the probe's path is not usable"),
@@ -208,19 +198,19 @@ def _route(op: Operation, shadows: list[tuple[Operation, paths.Pattern]]) -> Rou
     if any(paths.size(guard) > paths.TOKEN_LIMIT for guard in guards):
         return "it cannot be told from one with a very long path that is not published"
     query = "" if op.query is None else queries.pattern(op.query)
-    return Route(_readable(op.id), op.method.upper(), pattern, paths.sample_path(op.full_path, op.wide), guards, query)
+    return Route(readable(op.id), op.method.upper(), pattern, paths.sample_path(op.full_path, op.wide), guards, query)
 
 
 def _injected(
     routes: tuple[Route, ...], inject: Mapping[str, Mapping[str, str]], ours: frozenset[str]
 ) -> tuple[tuple[Route, ...], list[tuple[str, str]]]:
     """The routes with the headers they need; one that needs what may not be added is left out, and named."""
-    wanted = {_readable(name): headers for name, headers in inject.items()}
+    wanted = {readable(name): headers for name, headers in inject.items()}
     found: list[Route] = []
     unfit: list[tuple[str, str]] = []
     for route in routes:
         headers = tuple(sorted((n, v) for n, v in wanted.get(route.operation, {}).items() if n.lower() not in ours))
-        if odd := [_readable(name) for name, value in headers if not _addable(name, value)]:
+        if odd := [readable(name) for name, value in headers if not _addable(name, value)]:
             unfit.append((route.operation, f"it needs the header {odd[0]}, which the gateway does not add"))
         else:
             found.append(replace(route, inject=headers))
@@ -243,19 +233,6 @@ def _may_mean(published: paths.Pattern, hidden: paths.Pattern) -> bool:
     return paths.overlap(published, hidden) and not paths.dominates(published, hidden)
 
 
-def _passer(key: Key, now: float) -> Passer:
-    digest = r"[A-Za-z0-9_-]{22}"
-    damaged = f"the record of key {key.id!r} is damaged"
-    return Passer(
-        id=_fit(key.id, r"[a-z0-9]{8}", damaged),
-        label=key.label,
-        check=_fit(key.check, digest, damaged),
-        basic_check=_fit(key.basic_check, digest, damaged),
-        htpasswd=_fit(key.htpasswd, r"\{SSHA\}[A-Za-z0-9+/=]{28,200}", damaged),
-        passes=key.passes(now),
-    )
-
-
 def _upstream_auth(header: str, value: Secret) -> tuple[str, Secret]:
     """Checks the secret without ever naming it."""
     name = header_name(header, "backend.auth.header")
@@ -269,21 +246,14 @@ def _upstream_auth(header: str, value: Secret) -> tuple[str, Secret]:
     return name, value
 
 
-def _countable(rate: Rate) -> Rate:
-    if rate.count < 1 or rate.seconds < 1 or math.floor(rate.count * 60 / rate.seconds) < 1:
-        raise ConfigError(
-            "limits.rate is slower than one call a minute, which the gateway cannot count",
-            'use at least "1/min"',
-        )
-    return rate
+def _countable(limits: Limits) -> Limits:
+    countable(limits.rate, "limits.rate")
+    if limits.total_rate is not None:
+        countable(limits.total_rate, "limits.total_rate")
+    return replace(limits, body=max(1, limits.body))  # nginx takes 0 for "no limit"
 
 
 def _fit(value: str, shape: str, otherwise: str) -> str:
     if not re.fullmatch(shape, value):
         raise ConfigError(otherwise)
     return value
-
-
-def _readable(text: str) -> str:
-    """An operation's id as it may stand in the config and the log."""
-    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", text)[:200]

@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
@@ -13,32 +12,15 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from exposer import render as templates
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import paths as raw
-from exposer.gateway.calls import particular, recognised
+from exposer.gateway.calls import particular, permitted, recognised
 from exposer.gateway.headers import HIDDEN, REMOVED
+from exposer.gateway.limits import limits
+from exposer.gateway.passer import Passer
 from exposer.gateway.pointers import Pointer, pointers
-from exposer.gateway.policy import Passer, Policy
+from exposer.gateway.policy import Policy
+from exposer.gateway.refusals import EARLY, problems, slowed
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
-
-# Refusals that the gateway itself makes. Those in EARLY can happen before a request has a path.
-TITLES = {
-    400: "Bad request",
-    401: "A valid key is needed",
-    403: "This key may not call this operation",
-    404: "Not found",
-    405: "Method not allowed",
-    408: "The request took too long",
-    413: "The request is too large",
-    414: "The address is too long",
-    429: "Too many requests",
-    500: "Internal error",
-    501: "Not implemented",
-    502: "The service does not answer",
-    503: "The service is not available",
-    504: "The service took too long",
-    505: "HTTP version not supported",
-}
-EARLY = {400: 400, 405: 405, 408: 408, 414: 414, 494: 400, 497: 400, 501: 501, 505: 505}
 
 _CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exposer"'}
 
@@ -53,6 +35,7 @@ class Paths:
     error_log: str = "error.log"
     live: str = "live"
     draining: str = "draining"
+    paused: str = "paused"
     ca: str = ""
     workers: int = 1
 
@@ -84,10 +67,12 @@ def render(
         **_credentials(policy),
         **recognised(policy.routes),
         **particular(policy.routes),
-        **_limits(policy),
+        **limits(policy.limits, policy.passers),
+        **permitted(policy.routes, policy.passers),
         **_headers(policy),
-        "titles": TITLES,
         "early": EARLY,
+        "problems": problems(policy.limits),
+        "slowed": slowed(),
     }
     files = {
         MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
@@ -168,19 +153,6 @@ def _basic_prefixes(passers: Iterable[Passer]) -> dict[str, Passer]:
     """What Basic begins with when nothing but the key was typed in. nginx folds the case of plain texts, so these
     are patterns."""
     return {f"~^{raw.exact(base64.b64encode(f'exp_{passer.id}'.encode()).decode())}\\z": passer for passer in passers}
-
-
-def _limits(policy: Policy) -> dict[str, Any]:
-    """nginx counts in whole calls a second or a minute; what is left over is rounded down."""
-    rate = policy.rate
-    per_second = rate.count % rate.seconds == 0
-    return {
-        "rate": f"{rate.count // rate.seconds}r/s" if per_second else f"{rate.count * 60 // rate.seconds}r/m",
-        "burst": rate.count - 1,
-        "retry_after": max(1, ceil(rate.seconds / rate.count)),
-        "timeout_ms": max(1, round(policy.timeout * 1000)),
-        "connect_ms": max(1, round(min(policy.timeout, 5.0) * 1000)),
-    }
 
 
 def _headers(policy: Policy) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def unmatched(ops: tuple[Operation, ...], schema: Schema) -> tuple[str, ...]:
     return tuple(text for text in entries if not any(_entry(text).matches(operation, operation) for operation in ops))
 
 
+def speaks_of(text: str, operation: Operation) -> bool:
+    """Whether an entry as in schema.include (an id, a tag, "METHOD /path/*") means this operation."""
+    return _entry(text).matches(operation, operation)
+
+
 def from_include(include: tuple[str, ...]) -> tuple[Operation, ...]:
     """Without a document: entries like "GET /items/{id}" are operations. Others raise DocumentError."""
     calls = list(dict.fromkeys(map(_spelt_out, include)))

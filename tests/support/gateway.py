@@ -92,6 +92,7 @@ class Gate:
         for label in ("alice", "bob"):
             self.mint(label)
         self.changes = changes
+        self.own: dict[str, dict[str, Any]] = {}  # what single keys may take, by label
         self.entries: list[Entry] = []
         self.told: list[str] = []
         self.part = self.make()
@@ -115,6 +116,8 @@ class Gate:
         self, *, templates: str = "", workers: int = 2, port: int = 0, ca: str = "", **changes: Any
     ) -> NginxProcess:
         policy = make_policy(self.ring, **({"upstream": self.echo.url} | self.changes | changes))
+        own = {self.key_id(label): what for label, what in self.own.items()}
+        policy = replace(policy, passers=tuple(replace(each, **own.get(each.id, {})) for each in policy.passers))
         return NginxProcess(self.folder, policy, templates=templates, workers=workers, port=port, ca=ca)
 
     def start(self) -> "Gate":

@@ -137,11 +137,11 @@ def test_a_secret_that_cannot_be_sent_is_refused_without_being_quoted(ring: Ring
 def test_a_rate_slower_than_can_be_counted_is_refused(ring: Ring) -> None:
     with pytest.raises(ConfigError, match=r"limits\.rate"):
         make_policy(ring, UPSTREAM, limits=Limits(rate=Rate(10, 3600)))
-    assert make_policy(ring, UPSTREAM, limits=Limits(rate=Rate(60, 3600))).rate.count == 60
+    assert make_policy(ring, UPSTREAM, limits=Limits(rate=Rate(60, 3600))).limits.rate.count == 60
 
 
 def test_no_limit_on_the_body_is_no_way_to_say_no_body(ring: Ring) -> None:
-    assert make_policy(ring, UPSTREAM, limits=Limits(body=0)).body == 1
+    assert make_policy(ring, UPSTREAM, limits=Limits(body=0)).limits.body == 1
 
 
 @pytest.mark.parametrize(

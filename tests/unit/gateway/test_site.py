@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from exposer.config.model import Auth, Limits, Rate
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import site
-from exposer.gateway.policy import Passer, Policy
+from exposer.gateway.passer import Passer
+from exposer.gateway.policy import Policy
 from exposer.keys import ring as rings
 from exposer.openapi.model import Operation
 from exposer.secret import Secret
