@@ -165,10 +165,11 @@ class NginxProcess:
     def _rehearse(self, texts: dict[str, str], record: Record) -> None:
         """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
 
-        The rehearsal has no backend and no valid key: whatever it does not refuse is a hole, as in an own template
-        that leaves out a check.
+        The rehearsal has no backend and no valid key, but knows one that was withdrawn: whatever it does not refuse is
+        a hole, as in an own template that leaves out a check.
         """
-        aside = replace(self.policy, upstream=Upstream("http", "unix:no-backend.sock", ""))
+        policy, withdrawn = proof.with_withdrawn(self.policy)
+        aside = replace(policy, upstream=Upstream("http", "unix:no-backend.sock", ""))
         user = (self._worker.user, self._worker.group) if self._worker else None
         paths = replace(self._paths, workers=1)
         with place.stage(self.folder, texts) as stage:
@@ -179,7 +180,7 @@ class NginxProcess:
             try:
                 base = f"unix:{stage}/rehearsal.sock"
                 procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0, TURNOVER)
-                if problem := proof.hole(base, self.policy):
+                if problem := proof.hole(base, policy, withdrawn):
                     raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
             finally:
                 self._runner.stop(process)

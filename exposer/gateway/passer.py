@@ -38,8 +38,8 @@ def passers(keys: Iterable[Key], operations: Collection[Operation], now: float) 
 
 
 def readable(text: str) -> str:
-    """An operation's id as it may stand in the config and the log."""
-    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", text)[:200]
+    """An operation's id as it may stand in the config and, between quotation marks, in the log."""
+    return re.sub(r'[\x00-\x1f"\\\x7f\ud800-\udfff]', "?", text)[:200]
 
 
 def may_call(patterns: Collection[str], operation: Operation) -> bool:

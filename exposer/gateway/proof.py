@@ -1,9 +1,13 @@
 """Asks the gateway as somebody without a key would, and says what was not refused."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from exposer.gateway.credential import credential
+from exposer.gateway.passer import passers
 from exposer.gateway.policy import Policy
+from exposer.keys.model import Ring
+from exposer.keys.ring import mint
 from exposer.wire import NoAnswerError, request
 
 NOBODY = "exp_00000000_" + "0" * 43 + "_000000"
@@ -23,26 +27,38 @@ class Attempt:
 PROBING = Attempt("GET", "/.exposer")
 
 
+def with_withdrawn(policy: Policy) -> tuple[Policy, Attempt]:
+    """The same rules with one key more that they know and that has no file in `live`, and a call with it."""
+    ring, clear = mint(Ring(policy.salt), "withdrawn", 0.0)
+    method, path = _somewhere(policy)
+    called = Attempt(method, path, credential(policy.methods, policy.header, clear.reveal()))
+    return replace(policy, passers=(*policy.passers, *passers(ring.keys, (), 0.0))), called
+
+
 def attempts(policy: Policy) -> Iterator[Attempt]:
     """No key and a wrong key, where something is published and where nothing is."""
     yield Attempt("GET", "/")
     yield Attempt("GET", "/.exposer/nothing")
     for route in policy.routes[:MOST]:
         yield Attempt(route.method, route.sample)
-    method, path = (policy.routes[0].method, policy.routes[0].sample) if policy.routes else ("GET", "/")
+    method, path = _somewhere(policy)
     yield Attempt(method, path, {policy.header: NOBODY})
     yield Attempt(method, path, {"Authorization": f"Bearer {NOBODY}"})
     yield Attempt(method, path, {"Authorization": "Basic YTpi"})
 
 
-def hole(base: str, policy: Policy) -> str:
+def hole(base: str, policy: Policy, *more: Attempt) -> str:
     """The first call that a freshly started gateway does not refuse, as a sentence; "" when it refuses them all."""
-    for number, attempt in enumerate(attempts(policy)):
+    for number, attempt in enumerate((*attempts(policy), *more)):
         status = ask(base, attempt)
         if status not in (REFUSED[:1] if number == 0 else REFUSED):
             answer = f"answers {status}" if status else "does not answer"
             return f"without a valid key {attempt.method} {attempt.path} {answer} instead of 401"
     return ""
+
+
+def _somewhere(policy: Policy) -> tuple[str, str]:
+    return (policy.routes[0].method, policy.routes[0].sample) if policy.routes else ("GET", "/")
 
 
 def look(base: str, probe: str) -> int:

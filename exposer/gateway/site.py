@@ -22,6 +22,9 @@ from exposer.gateway.refusals import EARLY, problems, slowed
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
 
+# How long lines may wait before they are written. All logs of one file must agree on it.
+LOG_BUFFER = "buffer=64k flush=1s"
+
 _CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exposer"'}
 
 
@@ -63,6 +66,8 @@ def render(
         "paths": paths,
         "user": user,
         "mark": mark,
+        "start": mark[:8] or "0",
+        "log_buffer": LOG_BUFFER,
         "policy": policy,
         **_credentials(policy),
         **recognised(policy.routes),
@@ -121,8 +126,8 @@ def _credentials(policy: Policy) -> dict[str, Any]:
     own = f"$http_{policy.header.lower().replace('-', '_')}"
     sources = [*([own] if header else []), *(["$http_authorization"] if scheme else [])]
     key = "exp_{}_[0-9A-Za-z]{{43}}_[0-9A-Za-z]{{6}}"
-    clear = f"(?P<clear>{key.format('(?P<shown_id>[a-z0-9]{8})')})"
-    blob = "(?P<clear>(?P<shown_id>[A-Za-z0-9+/]{16})[A-Za-z0-9+/]{68})"
+    clear = f"(?P<clear>{key.format('(?P<shown>[a-z0-9]{8})')})"
+    blob = "(?P<clear>(?P<shown>[A-Za-z0-9+/]{16})[A-Za-z0-9+/]{68})"
     rest = f" (?!\\S*{key.format('[a-z0-9]{8}')})\\S*\\z"  # a key in the query is a key that has leaked into logs
     before, after = " " * header, " " * scheme
     shapes = {
@@ -133,7 +138,8 @@ def _credentials(policy: Policy) -> dict[str, Any]:
     basic = "basic" in policy.methods
     return {
         "credential_sources": " ".join([*sources, "$args"]),
-        "credential_shapes": [shapes[method] for method in policy.methods],
+        # Without any way to show a key no text is one.
+        "credential": f"(?|{'|'.join(shapes[method] for method in policy.methods) or '(?!)'})",
         "canonical": raw.CANONICAL,
         "slashed": raw.SLASHED if any(route.pattern.wide for route in policy.routes) else "",
         "slash_mark": raw.MARK,
