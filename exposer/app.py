@@ -15,6 +15,7 @@ from exposer.config.secrets import resolve
 from exposer.config.show import digest
 from exposer.files import Places
 from exposer.gateway.container import ContainerNginx
+from exposer.gateway.folder import DOOR
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
@@ -214,9 +215,9 @@ class House:
         )
 
     def _make_tunnel(self, listen: str) -> Part:
-        return tunnels.make(
-            self.config.tunnel, self.config.name, listen, self.places.runtime, self.places.state, resolve
-        )
+        config, places = self.config, self.places
+        door, alone = str(Path(places.runtime, "gateway", DOOR)), bool(config.limits.allow_from)
+        return tunnels.make(config.tunnel, config.name, listen, places.runtime, places.state, resolve, door, alone)
 
     def _make_gateway(self, upstream: str, documented: Documented, now: float) -> Part:
         config = self.config
@@ -239,6 +240,7 @@ class House:
             upstream_auth=upstream_secret(config),
             inject=self._inject(documented),
             own_hosts=server_hosts(documented.document),
+            caller=tunnels.CALLERS.get(config.tunnel.provider, ""),
         )
         return NginxProcess(
             folder,

@@ -12,6 +12,7 @@ from exposer.errors import ExposerError
 from exposer.files import NotPrivateError
 
 LIVE, DRAINING, PAUSED, TEMP = "live", "draining", "paused", "temp"
+DOOR = "gateway.sock"  # where the tunnel comes in
 Place = str | os.PathLike[str]
 
 
@@ -138,6 +139,11 @@ def close(folder: Path) -> None:
     sync_live(folder, ())
     for name in (LIVE, DRAINING, PAUSED):
         shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def shut_door(folder: Path) -> None:
+    """Removes the socket: one that a killed nginx has left behind keeps the next from listening there."""
+    (folder / DOOR).unlink(missing_ok=True)
 
 
 def drain(folder: Path) -> frozenset[str]:

@@ -84,6 +84,7 @@ class NginxProcess:
         texts = self._render(listen, mark)
         self._rehearse(texts, record)
         place.close(self.folder)
+        place.shut_door(self.folder)
         place.write(self.folder, {**texts, "nginx.pid": ""})
         (self.folder / "access.log").touch(0o600)  # nginx itself would let others read these two
         process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen)))
@@ -113,6 +114,7 @@ class NginxProcess:
         if entry.process is not None:
             self._runner.stop(entry.process)
         (self.folder / "nginx.pid").unlink(missing_ok=True)
+        place.shut_door(self.folder)
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
         """One that runs for this wish, or for one it can be reloaded from: the entry's digest tells which.
@@ -171,7 +173,7 @@ class NginxProcess:
         policy, withdrawn = proof.with_withdrawn(self.policy)
         aside = replace(policy, upstream=Upstream("http", "unix:no-backend.sock", ""))
         user = (self._worker.user, self._worker.group) if self._worker else None
-        paths = replace(self._paths, workers=1)
+        paths = replace(self._paths, workers=1, door="")
         with place.stage(self.folder, texts) as stage:
             if message := self._runner.check(stage):
                 raise ConfigError(f"nginx refuses the gateway's files: {self._masked(message)}", self._hint())

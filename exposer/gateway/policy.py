@@ -50,8 +50,12 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All the gateway needs to decide. `own_hosts` are names that the backend may give for itself when it points
-    somewhere; `skipped` are operations that cannot be called at all, and why."""
+    """All the gateway needs to decide.
+
+    `own_hosts` are names that the backend may give for itself when it points somewhere; `caller` is the header in which
+    the tunnel says who calls, believed by the socket only; `skipped` are operations that cannot be called at all, and
+    why.
+    """
 
     passers: tuple[Passer, ...]
     salt: str
@@ -65,6 +69,7 @@ class Policy:
     probe_answer: str
     upstream_auth: tuple[str, Secret] | None = None
     own_hosts: tuple[str, ...] = ()
+    caller: str = ""
     skipped: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -93,6 +98,7 @@ def compile(
     hidden: Iterable[Operation] = (),
     inject: Mapping[str, Mapping[str, str]] = NOTHING,
     own_hosts: Iterable[str] = (),
+    caller: str = "",
 ) -> Policy:
     """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
 
@@ -118,6 +124,7 @@ def compile(
         probe_answer=_fit(probe_answer, r"[\x20-\x7e]{1,500}", "the probe's answer is not usable"),
         upstream_auth=None if upstream_auth is None else _upstream_auth(*upstream_auth),
         own_hosts=tuple(host for host in own_hosts if _HOST.fullmatch(host)),
+        caller=caller and header_name(caller, "the tunnel's header"),
         skipped=(*skipped, *unfit),
     )
 

@@ -39,6 +39,7 @@ class Paths:
     live: str = "live"
     draining: str = "draining"
     paused: str = "paused"
+    door: str = "gateway.sock"
     ca: str = ""
     workers: int = 1
 

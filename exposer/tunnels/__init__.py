@@ -16,6 +16,8 @@ PROVIDERS: dict[str, type[Cloudflared | Local | Ngrok | Ssh]] = {
     "ngrok": Ngrok,
     "ssh": Ssh,
 }
+# The header in which a provider's edge says who calls; what a caller puts there is overwritten by it.
+CALLERS = {"cloudflared": "CF-Connecting-IP"}
 
 
 def make(
@@ -25,10 +27,13 @@ def make(
     runtime_dir: str,
     state_dir: str,
     resolve: Callable[[SecretRef], Secret],
+    door: str = "",
+    alone: bool = False,
 ) -> Cloudflared | Local | Ngrok | Ssh:
-    """The part for `[tunnel]`. `listen` is the gateway's address, "127.0.0.1:PORT". Raises ConfigError."""
+    """The part for `[tunnel]`. `listen` is the gateway's address, "127.0.0.1:PORT", `door` its unix socket for the
+    tunnel; `alone` says that calls by the address are no use. Raises ConfigError."""
     provider = PROVIDERS.get(tunnel.provider)
     if provider is None:
         known = ", ".join(sorted(PROVIDERS))
         raise TunnelConfigError(f"tunnel.provider: should be one of {known}, not {tunnel.provider!r}")
-    return provider(tunnel, name, listen, runtime_dir, state_dir, resolve)
+    return provider(tunnel, name, listen, runtime_dir, state_dir, resolve, door, alone)

@@ -36,9 +36,11 @@ def argv(
     metrics: str,
     label: str,
     token_file: str = "",
+    door: str = "",
     without: tuple[str, ...] = (),
 ) -> list[str]:
-    """The command. `config` is a file of our own, so that no file of the user's decides what is exposed.
+    """The command. `config` is a file of our own, so that no file of the user's decides what is exposed. For a named
+    tunnel the dashboard decides; for a quick one it is the socket `door`, named from the folder that it is in.
 
     `without` names optional flags that this version does not know.
     """
@@ -56,7 +58,7 @@ def argv(
         ("retries", "--retries", "0"),
         *((("region", "--region", tunnel.region),) if tunnel.region else ()),
     )
-    origin = ("--url", f"http://{listen}")
+    origin = ("--unix-socket", door) if door and not token_file else ("--url", f"http://{listen}")
     last = ("run", "--token-file", token_file, *origin) if token_file else origin
     return [
         binary,
@@ -81,7 +83,7 @@ def token_fault(token: str) -> str:
     return ""
 
 
-def strays(config: Any, listen: str) -> list[str] | None:
+def strays(config: Any, listen: str, door: str = "", alone: bool = False) -> list[str] | None:
     """Where cloudflared sends traffic beside our gateway, by its /config; None when we get none of it."""
     try:
         rules = [
@@ -89,15 +91,19 @@ def strays(config: Any, listen: str) -> list[str] | None:
         ]
     except (KeyError, TypeError, AttributeError):
         return None
-    others = [f"{service} (for {host})" for host, service in rules if not _is_ours(service, listen)]
+    ours = [*([] if alone else [listen]), *([door, Path(door).name] if door else [])]
+    others = [f"{service} (for {host})" for host, service in rules if not _is_ours(service, ours)]
     foreign = [other for other in others if not other.startswith("http_status:")]
     return foreign if foreign or len(others) < len(rules) else None
 
 
-def _is_ours(service: str, listen: str) -> bool:
+def _is_ours(service: str, ours: list[str]) -> bool:
+    if service.startswith("unix:"):
+        return service.removeprefix("unix:") in ours
     try:
         parts = urlsplit(service)
-        same = parts.hostname in ("127.0.0.1", "localhost") and parts.port == port_of(listen)
+        ports = [port_of(address) for address in ours if address.startswith("127.0.0.1:")]
+        same = parts.hostname in ("127.0.0.1", "localhost") and parts.port in ports
     except ValueError:
         return False
     return same and parts.scheme == "http" and parts.path in ("", "/") and parts.username is None
@@ -161,9 +167,12 @@ class Cloudflared(Program):
             metrics=metrics,
             label=f"exposer-{self.name}",
             token_file=str(token_file) if secret else "",
+            door=Path(self.door).name,
             without=without,
         )
-        return self.launch(command, str(config), record, {"metrics": metrics, "label": f"exposer-{self.name}"})
+        detail = {"metrics": metrics, "label": f"exposer-{self.name}"}
+        # A socket's path may have 107 bytes; its own folder as the working folder keeps it short.
+        return self.launch(command, str(config), record, detail, cwd=str(Path(self.door).parent) if self.door else None)
 
     def _wait(self, entry: Entry, secret: str) -> str:
         """The public URL, once cloudflared says that it is registered with Cloudflare's edge."""
@@ -207,15 +216,23 @@ class Cloudflared(Program):
 
     def _elsewhere(self, entry: Entry) -> Fault | None:
         config = _ask(entry, "/config")
-        found = [] if config is None else strays(config, self.listen)
+        found = [] if config is None else strays(config, self.listen, self.door, self.alone)
         if found == []:
             return None
         places = "to no service of ours" if found is None else f"to {', '.join(found)}"
         return Fault(
             f"the dashboard's configuration sends traffic elsewhere: {places}",
-            f"in the Cloudflare dashboard let every public hostname of this tunnel lead to "
-            f"http://{self.listen} (gateway.port keeps that port the same), and remove the others",
+            f"in the Cloudflare dashboard let every public hostname of this tunnel lead to {self._origin()}, "
+            "and remove the others",
             fatal=True,
+        )
+
+    def _origin(self) -> str:
+        """What the dashboard should say. Only by the socket the caller's address is certain."""
+        if self.alone:
+            return f"unix:{self.door}, because limits.allow_from needs the caller's address"
+        return f"http://{self.listen} (gateway.port keeps that port the same)" + (
+            f", or unix:{self.door}, by which the log shows the callers' addresses" if self.door else ""
         )
 
     def _reconnects(self, entry: Entry) -> int:

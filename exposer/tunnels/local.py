@@ -23,6 +23,8 @@ class Local:
         runtime_dir: str,
         state_dir: str,
         resolve: Callable[[SecretRef], Secret],
+        door: str = "",
+        alone: bool = False,
     ) -> None:
         self.digest = digest_of(tunnel, listen)
         self._url = f"http://{listen}"

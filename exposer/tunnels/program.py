@@ -30,9 +30,9 @@ WINDOW = 64 * 1024
 _IMPORTS_PYNGROK = re.compile(rb"^\s*(?:from|import)\s+pyngrok\b|-m\s*pyngrok\b", re.MULTILINE)
 
 
-def digest_of(tunnel: Tunnel, listen: str) -> str:
+def digest_of(tunnel: Tunnel, listen: str, door: str = "") -> str:
     """Names a wish: another config or another gateway address is another wish. Secrets count by name only."""
-    wish = {"tunnel": asdict(tunnel), "listen": listen}
+    wish = {"tunnel": asdict(tunnel), "listen": listen, **({"door": door} if door else {})}
     return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -116,7 +116,11 @@ def says(process: ProcessId, marker: str) -> bool:
 
 
 class Program:
-    """What the parts for ssh, cloudflared and ngrok have in common. They add `start` and `look`."""
+    """What the parts for ssh, cloudflared and ngrok have in common. They add `start` and `look`.
+
+    `door` is the gateway's unix socket, "" for none: what comes by it was sent by the tunnel, for nobody else can
+    reach it. A provider that can use it does; `alone` says that the address will not do instead.
+    """
 
     role = TUNNEL
     provider = ""
@@ -129,6 +133,8 @@ class Program:
         runtime_dir: str,
         state_dir: str,
         resolve: Callable[[SecretRef], Secret],
+        door: str = "",
+        alone: bool = False,
     ) -> None:
         self.tunnel = tunnel
         self.name = name
@@ -136,7 +142,9 @@ class Program:
         self.runtime = Path(runtime_dir)
         self.state = Path(state_dir)
         self.resolve = resolve
-        self.digest = digest_of(tunnel, listen)
+        self.door = door
+        self.alone = alone
+        self.digest = digest_of(tunnel, listen, door)
 
     def look(self, entry: Entry) -> Look:
         raise NotImplementedError
@@ -172,6 +180,7 @@ class Program:
         record: Record,
         detail: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
     ) -> Entry:
         """Starts the program; it is on record before it begins. `marker` is a word of its argv alone."""
         log = self.runtime / "tunnel.log"
@@ -184,7 +193,7 @@ class Program:
             record(started[0])
 
         try:
-            procs.spawn(argv, log=str(log), record=remember, env=env)
+            procs.spawn(argv, log=str(log), record=remember, env=env, cwd=cwd)
         except FileNotFoundError as error:
             raise MissingError(f"cannot find {argv[0]}") from error
         return started[0]

@@ -17,10 +17,11 @@ INSTALL = "install the OpenSSH client: `apt install openssh-client` on Debian or
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,254}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 # ssh expands these in file names, or takes what is behind a blank for a second name.
+LONGEST_SOCKET = 107
 _EXPANDED = re.compile(r"[%$\"'\\\x00-\x20\x7f]")
 
 
-def argv(binary: str, tunnel: Tunnel, listen: str, known_hosts: str) -> list[str]:
+def argv(binary: str, tunnel: Tunnel, listen: str, known_hosts: str, door: str = "") -> list[str]:
     """The command. Nothing of the user's own ssh config has a say, and a forward that fails ends it."""
     options = (
         *("IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes"),
@@ -37,16 +38,19 @@ def argv(binary: str, tunnel: Tunnel, listen: str, known_hosts: str) -> list[str
         *(word for option in options for word in ("-o", option)),
         *(
             "-R",
-            forward(tunnel, listen),
+            forward(tunnel, listen, door),
             "--",
             f"{tunnel.user}@{tunnel.host}" if tunnel.user else tunnel.host,
         ),
     ]
 
 
-def forward(tunnel: Tunnel, listen: str) -> str:
-    """Both ends with their addresses: without them sshd may bind another one and call it a success."""
-    return f"127.0.0.1:{tunnel.remote_port}:127.0.0.1:{port_of(listen)}"
+def forward(tunnel: Tunnel, listen: str, door: str = "") -> str:
+    """Both ends with their addresses: without them sshd may bind another one and call it a success. Where ssh can name
+    it, this end is the gateway's socket."""
+    fits = door.startswith("/") and len(door.encode()) <= LONGEST_SOCKET and not _EXPANDED.search(door)
+    here = door if fits and ":" not in door else f"127.0.0.1:{port_of(listen)}"
+    return f"127.0.0.1:{tunnel.remote_port}:{here}"
 
 
 # What a line means, the gravest first: the gravest of all lines is the reason.
@@ -149,7 +153,7 @@ class Ssh(Program):
     def start(self, record: Record, tell: Tell) -> Entry:
         command = self._command()
         tell(f"connecting to {self.tunnel.host}:{self.tunnel.port}")
-        marker = forward(self.tunnel, self.listen)
+        marker = forward(self.tunnel, self.listen, self.door)
         entry = self.launch(command, marker, record, {"server": f"{self.tunnel.host}:{self.tunnel.port}"})
         try:
             self._wait(entry)
@@ -199,7 +203,7 @@ class Ssh(Program):
         binary = find_program(tunnel.binary, "ssh", "an OpenSSH client", INSTALL)
         if tunnel.identity:
             _check_identity(tunnel.identity)
-        return argv(binary, tunnel, self.listen, self._known_hosts())
+        return argv(binary, tunnel, self.listen, self._known_hosts(), self.door)
 
     def _known_hosts(self) -> str:
         path = self.tunnel.known_hosts or str(self.state / "known_hosts")

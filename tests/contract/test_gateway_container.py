@@ -11,6 +11,7 @@ from exposer.config.model import Auth, Limits
 from exposer.engine import client as engine
 from exposer.errors import ConfigError
 from exposer.gateway.container import ContainerNginx
+from exposer.gateway.folder import DOOR
 from exposer.gateway.nginx import NginxProcess
 from exposer.gateway.policy import compile as compile_policy
 from exposer.keys import ring as rings
@@ -110,6 +111,19 @@ def test_it_is_hardened_and_listens_on_the_loopback_only(front: Front) -> None:
     assert found["Config"]["User"] == f"{os.geteuid()}:{os.getegid()}"
     assert entry.detail["listen"].startswith("127.0.0.1:")
     assert {mount["Destination"] for mount in found["Mounts"] if mount["RW"]} == {"/gateway"}
+
+
+def test_the_tunnel_s_socket_leads_into_the_container_and_is_gone_with_it(front: Front) -> None:
+    part, entry = front.start()
+    door = Path(front.stage.runtime, "gateway", DOOR)
+    assert wire.request(f"unix:{door}", "/request", headers={"X-API-Key": front.key}).status == 200
+    assert wire.request(f"unix:{door}", "/request").status == 401
+    docker("kill", container_of(front))
+    assert procs.wait_until(lambda: part.look(entry).alive is False, 5)
+    part, entry = front.start()
+    assert wire.request(f"unix:{door}", "/request", headers={"X-API-Key": front.key}).status == 200
+    part.stop(entry)
+    assert not door.exists()
 
 
 def test_keys_are_rotated_by_a_reload_in_the_same_container(front: Front) -> None:

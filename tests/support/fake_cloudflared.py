@@ -9,6 +9,7 @@ Copy it with `install(folder)`. Beside the copy lie `NAME.json` (the knobs, read
     delay     seconds before it registers       drop     true: no connection while it is true
     ingress   a pushed list of rules            unknown  flags this version does not know
     ignore_sigterm   true                       noise    lines to log at the start
+    visitor   the address that the edge sees
 """
 
 import base64
@@ -18,6 +19,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,7 +27,18 @@ import uuid
 from pathlib import Path
 
 ME = Path(os.path.abspath(sys.argv[0]))
-WITH_VALUE = ("config", "metrics", "label", "output", "grace-period", "protocol", "retries", "region", "url")
+WITH_VALUE = (
+    "config",
+    "metrics",
+    "label",
+    "output",
+    "grace-period",
+    "protocol",
+    "retries",
+    "region",
+    "url",
+    "unix-socket",
+)
 BARE = ("no-autoupdate", "no-prechecks", "management-diagnostics")
 TUNNEL_FLAGS = {**dict.fromkeys(WITH_VALUE, 1), **dict.fromkeys(BARE, 0), "max-edge-addr-retries": 1}
 RUN_FLAGS = {"token": 1, "token-file": 1, "url": 1, "protocol": 1}
@@ -110,7 +123,8 @@ class Tunnel:
 
     def rules(self):
         pushed = knobs().get("ingress")
-        local = [{"hostname": "", "path": None, "service": self.flags["url"]}]
+        service = self.flags.get("url") or f"unix:{self.flags['unix-socket']}"
+        local = [{"hostname": "", "path": None, "service": service}]
         return (1, pushed) if pushed is not None else (-1, local)
 
     def live(self):
@@ -174,6 +188,23 @@ class Metrics(http.server.BaseHTTPRequestHandler):
         return 404, b"404 page not found\n"
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def connection_to(service):
+    if service.startswith("unix:"):
+        return UnixConnection(service.removeprefix("unix:"))
+    return http.client.HTTPConnection(service.partition("://")[2], timeout=10)
+
+
 class Public(http.server.BaseHTTPRequestHandler):
     """What a visitor meets: 530 without a connection, 502 without an origin, else the origin."""
 
@@ -186,12 +217,13 @@ class Public(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if not self.tunnel.connected:
             return self.say(530, b"error code: 1033")
-        address = self.tunnel.rules()[1][0]["service"].partition("://")[2]
+        address = self.tunnel.rules()[1][0]["service"]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        origin = http.client.HTTPConnection(address, timeout=10)
+        origin = connection_to(address)
         try:
             headers = {
-                **dict(self.headers),
+                **{name: value for name, value in self.headers.items() if name.lower() != "cf-connecting-ip"},
+                "CF-Connecting-IP": knobs().get("visitor", "203.0.113.7"),
                 "Host": self.tunnel.hostname,
                 "Cf-Warp-Tag-Id": self.tunnel.connector,
             }

@@ -34,6 +34,24 @@ def test_a_named_tunnel_gets_its_token_through_a_file() -> None:
     assert command(token_file="/t") == [*COMMON, "run", "--token-file", "/t", "--url", "http://127.0.0.1:8000"]
 
 
+def test_a_quick_tunnel_leads_to_the_gateways_socket_where_there_is_one() -> None:
+    assert command(door="gateway.sock") == [*COMMON, "--unix-socket", "gateway.sock"]
+    assert command(door="gateway.sock", token_file="/t")[-2:] == ["--url", "http://127.0.0.1:8000"]
+
+
+def test_the_socket_is_ours_and_the_port_is_not_when_only_the_socket_will_do() -> None:
+    def led_to(service: str) -> dict[str, Any]:
+        return {"config": {"ingress": [{"service": service}, REST]}}
+
+    door = "/run/x/gateway/gateway.sock"
+    for service in ("unix:gateway.sock", f"unix:{door}", "http://127.0.0.1:8000"):
+        assert strays(led_to(service), "127.0.0.1:8000", door) == []
+    assert strays(led_to("unix:/run/other.sock"), "127.0.0.1:8000", door) == ["unix:/run/other.sock (for any host)"]
+    assert strays(led_to(f"unix:{door}"), "127.0.0.1:8000", door, alone=True) == []
+    assert strays(led_to("http://127.0.0.1:8000"), "127.0.0.1:8000", door, alone=True) != []
+    assert strays(led_to("unix:"), "127.0.0.1:8000") != []
+
+
 def test_the_config_chooses_protocol_and_region() -> None:
     words = command(Tunnel("cloudflared", protocol="http2", region="us"))
     assert words[words.index("--protocol") + 1] == "http2"
