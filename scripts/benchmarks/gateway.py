@@ -1,13 +1,10 @@
 """What the gate costs: our rendered gateway against nginx as a plain proxy and against the usual guide's config."""
 
-import json
-import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,133 +18,155 @@ from exposer.gateway.policy import compile as compile_policy
 from exposer.keys.model import Ring
 from exposer.keys.ring import mint, new_ring
 from exposer.openapi.model import Operation
-from scripts.benchmarks import bare, measure
-from scripts.benchmarks.measure import Figure, Goal, MissingError, ratio, say
+from scripts.benchmarks import bare, loads, measure
+from scripts.benchmarks.loads import HEADS, Comparison, Load, Target, load
+from scripts.benchmarks.measure import Figure, Goal, MissingError, say
 
-CONNECTIONS, SECONDS = 32, 1
-OPERATIONS, KEYS = 15, 10
-# A gateway that had less of its core was held up by something else: then the rate says nothing about it.
-SATURATED = 0.8
-SPARE = 3  # so many disturbed rounds may be thrown away for each that counts
 OURS, PLAIN, GUIDE = "exposer's gateway", "plain keep-alive proxy", "the usual guide's config"
 LOGGED = "plain proxy, buffered log"
-BODY = json.dumps({"items": [{"id": n, "text": "x" * 80} for n in range(9)]})[:1020].ljust(1024)
-
-# The requests are made up before the clock starts; the summary comes as JSON.
-SCRIPT = """
-local made, at = {}, 0
-init = function(args)
-  for i, path in ipairs(PATHS) do
-    wrk.headers["X-API-Key"] = KEYS[(i - 1) % #KEYS + 1]
-    made[i] = wrk.format("GET", path)
-  end
-end
-request = function() at = at % #made + 1; return made[at] end
-done = function(summary, latency, requests)
-  local e = summary.errors
-  local failed = e.connect + e.read + e.write + e.status + e.timeout
-  io.write(string.format('\\nRESULT {"requests":%d,"us":%d,"p50":%d,"p99":%d,"errors":%d}\\n', summary.requests,
-    summary.duration, latency:percentile(50), latency:percentile(99), failed))
-end
-"""
 
 
 @dataclass(frozen=True)
-class Load:
-    """One round of load: requests a second, microseconds a request."""
+class Size:
+    """How much the gateway has to know."""
 
-    rate: float
-    p50: float
-    p99: float
-    cpu: float
+    operations: int
+    keys: int
+    whole: bool = False  # with all its limits, and the journal written from its log meanwhile
 
     @property
-    def busy(self) -> float:
-        """How much of a core the worker had: near 1 when it is what limits the rate."""
-        return self.rate * self.cpu / 1e6
+    def paths(self) -> list[str]:
+        """A path of each operation, as it is called."""
+        return [op.full_path.replace("{id}", f"abc{n}") for n, op in enumerate(self.made())]
+
+    def made(self) -> list[Operation]:
+        """Half of them with a parameter in the path."""
+        paths = [f"/v1/things{n}" + ("/{id}" if n % 2 else "") for n in range(self.operations)]
+        return [Operation(f"op{n}", "GET", path, path) for n, path in enumerate(paths)]
 
 
-@dataclass(frozen=True)
-class Target:
-    """Something to load: its port, the process that does its work, and the script with the keys that it takes."""
-
-    port: int
-    worker: int
-    script: str
+THIN, FULL, MANY = Size(15, 10), Size(30, 10, whole=True), Size(200, 1000, whole=True)
 
 
 def run(rounds: int) -> list[Figure]:
     if shutil.which("wrk") is None:
         raise MissingError("wrk is not installed")
+    return [thin(rounds), full(rounds), many(rounds)]
+
+
+def thin(rounds: int) -> Figure:
     say("gateway: requests through the gate")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exposer-bench-")))
-        folder.chmod(0o711)
-        cores = stack.enter_context(own_core())
-        targets = make_targets(stack, folder, cores)
-        variants = {name: partial(load, target) for name, target in targets.items()}
-        taken = measure.alternate(variants, rounds, sound=undisturbed, spare=SPARE * rounds)
-    return [figure(taken, rounds, bool(cores))]
+    with scene(THIN) as (targets, notes):
+        taken = compare(targets, rounds)
+    found = Comparison.of(taken, OURS)
+    goals = [Goal("requests for the same CPU, against the plain proxy", found.cpu[PLAIN], 0.75, True)]
+    if found.sound:
+        goals.append(Goal("requests/s against the plain proxy", found.rate[PLAIN], 0.75, True))
+        goals.append(Goal("requests/s against the usual guide's", found.rate[GUIDE], 1.0, True))
+    else:
+        goals.append(Goal("requests for the same CPU, against the usual guide's", found.cpu[GUIDE], 1.0, True))
+    return figure("gateway: requests through the gate", found, rounds, goals, notes)
+
+
+def full(rounds: int) -> Figure:
+    """With everything on; and the latency where there is no queue."""
+    say("gateway: everything on")
+    with scene(FULL) as (targets, notes):
+        chosen = {name: targets[name] for name in (OURS, PLAIN)}
+        taken = compare(chosen, rounds)
+        say("gateway: everything on, one connection")
+        alone = measure.alternate({n: partial(load, t, connections=1) for n, t in chosen.items()}, rounds)
+    found = Comparison.of(taken, OURS)
+    more = median((a.p50 - b.p50) / 1000 for a, b in zip(alone[OURS], alone[PLAIN], strict=True))
+    goals = [
+        *rate_goals(found, 0.70),
+        Goal("CPU a request, against the plain proxy", 1 / found.cpu[PLAIN], 1.5),
+        Goal("ms more p50 on one connection", more, 0.05),
+    ]
+    return figure("gateway: everything on", found, rounds, goals, notes)
+
+
+def many(rounds: int) -> Figure:
+    say("gateway: 1,000 keys and 200 operations")
+    with scene(MANY) as (targets, notes):
+        taken = compare({name: targets[name] for name in (OURS, PLAIN)}, rounds)
+    found = Comparison.of(taken, OURS)
+    return figure("gateway: 1,000 keys and 200 operations", found, rounds, rate_goals(found, 0.62), notes)
+
+
+def rate_goals(found: Comparison, least: float) -> list[Goal]:
+    """In requests a second where the machine was ours, in CPU where it was not."""
+    if found.sound:
+        return [Goal("requests/s against the plain proxy", found.rate[PLAIN], least, True)]
+    return [Goal("requests for the same CPU, against the plain proxy", found.cpu[PLAIN], least, True)]
+
+
+def compare(targets: dict[str, Target], rounds: int) -> dict[str, list[Load]]:
+    variants = {name: partial(load, target) for name, target in targets.items()}
+    return measure.alternate(variants, rounds, sound=loads.undisturbed, spare=loads.SPARE * rounds)
 
 
 @contextmanager
-def own_core() -> Iterator[list[int]]:
-    """Load and origin take the second core, so that the gateways have the first; [] when there is only one."""
-    before = os.sched_getaffinity(0)
-    cores = sorted(before)[:2] if len(before) > 1 else []
-    try:
-        if cores:
-            os.sched_setaffinity(0, {cores[1]})  # children inherit it
-        yield cores
-    finally:
-        os.sched_setaffinity(0, before)
+def scene(size: Size) -> Iterator[tuple[dict[str, Target], list[str]]]:
+    """Everything that is compared, running, each with one worker, in front of the same origin; and how."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exposer-bench-")))
+        folder.chmod(0o711)
+        cores = stack.enter_context(loads.own_core())
+        yield (
+            make_targets(stack, folder, cores, size),
+            [
+                f"{size.operations} operations, {size.keys:,} keys, key check, allow-list, buffered log; 1 kB of JSON",
+                *(
+                    ["rate, concurrency and all other limits on (out of reach); the journal kept meanwhile"]
+                    * size.whole
+                ),
+                f"wrk: {loads.CONNECTIONS} keep-alive connections, {loads.SECONDS} s a round; one worker each, TCP",
+                "gateway on one core, load and origin on the other" if cores else "nothing pinned: there is one core",
+            ],
+        )
 
 
-def make_targets(stack: ExitStack, folder: Path, cores: Sequence[int]) -> dict[str, Target]:
-    """Everything that is compared, running, each with one worker, in front of the same origin."""
-    ring, clear = new_keys()
-    paths = [op.full_path.replace("{id}", f"abc{n}") for n, op in enumerate(operations())]
-    origin, _ = stack.enter_context(bare.nginx(folder / "origin", bare.ORIGIN, body=BODY))
+def make_targets(stack: ExitStack, folder: Path, cores: Sequence[int], size: Size = THIN) -> dict[str, Target]:
+    ring, clear = new_keys(size.keys)
+    origin, _ = stack.enter_context(bare.nginx(folder / "origin", bare.ORIGIN, body=loads.BODY))
     backend = f"127.0.0.1:{origin}"
     plain, plain_pid = stack.enter_context(bare.nginx(folder / "plain", bare.PLAIN, backend=backend))
     logged, logged_pid = stack.enter_context(bare.nginx(folder / "logged", bare.LOGGED, backend=backend))
     guide, guide_pid = stack.enter_context(bare.nginx(folder / "guide", bare.GUIDE, backend=backend, key=clear[0]))
-    ours, ours_pid = stack.enter_context(our_gateway(folder / "ours", ring, backend))
-    all_keys, one_key = script(folder / "all.lua", paths, clear), script(folder / "one.lua", paths, clear[:1])
+    ours, ours_pid = stack.enter_context(our_gateway(folder / "ours", ring, backend, size))
+    paths = size.paths
+    all_keys, one_key = (loads.script(folder / f"{n}.lua", paths, k) for n, k in (("all", clear), ("one", clear[:1])))
     for port, gated in ((ours, True), (guide, True), (plain, False), (logged, False)):
         found = [bare.status(port, paths[0], key) for key in (clear[0], "wrong")]
         if found != [200, 401 if gated else 200]:
             raise RuntimeError(f"port {port} answers {found}: the comparison would say nothing")
     return {
-        OURS: Target(ours, pinned(ours_pid, cores), all_keys),
-        PLAIN: Target(plain, pinned(plain_pid, cores), all_keys),
-        LOGGED: Target(logged, pinned(logged_pid, cores), all_keys),
-        GUIDE: Target(guide, pinned(guide_pid, cores), one_key),
+        OURS: Target(ours, loads.pinned(ours_pid, cores), all_keys),
+        PLAIN: Target(plain, loads.pinned(plain_pid, cores), all_keys),
+        LOGGED: Target(logged, loads.pinned(logged_pid, cores), all_keys),
+        GUIDE: Target(guide, loads.pinned(guide_pid, cores), one_key),
     }
 
 
-def new_keys() -> tuple[Ring, list[str]]:
+def new_keys(number: int) -> tuple[Ring, list[str]]:
     ring, clear = new_ring(), []
-    for number in range(KEYS):
-        ring, key = mint(ring, f"client-{number}", time.time())
+    for n in range(number):
+        ring, key = mint(ring, f"client-{n}", time.time())
         clear.append(key.reveal())
     return ring, clear
 
 
-def operations() -> list[Operation]:
-    """Half of them with a parameter in the path."""
-    paths = [f"/v1/things{n}" + ("/{id}" if n % 2 else "") for n in range(OPERATIONS)]
-    return [Operation(f"op{n}", "GET", path, path) for n, path in enumerate(paths)]
-
-
 @contextmanager
-def our_gateway(folder: Path, ring: Ring, backend: str) -> Iterator[tuple[int, int]]:
-    """The gateway as `exposer up` makes it; only the rate limit is out of reach."""
+def our_gateway(folder: Path, ring: Ring, backend: str, size: Size = THIN) -> Iterator[tuple[int, int]]:
+    """The gateway as `exposer up` makes it; only the limits are out of reach."""
+    rate = Rate(1_000_000, 1)
+    limits = Limits(rate=rate, concurrency=20_000, total_rate=rate, total_concurrency=60_000)
     policy = compile_policy(
         ring=ring,
-        operations=operations(),
+        operations=size.made(),
         auth=Auth(),
-        limits=Limits(rate=Rate(1_000_000, 1)),
+        limits=limits if size.whole else Limits(rate=rate),
         upstream=f"http://{backend}",
         upstream_host=backend,
         now=time.time(),
@@ -165,85 +184,10 @@ def our_gateway(folder: Path, ring: Ring, backend: str) -> Iterator[tuple[int, i
         procs.reap()
 
 
-def pinned(master: int, cores: Sequence[int]) -> int:
-    """The one worker of an nginx, put on the first core."""
-    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    if len(children) != 1:
-        raise RuntimeError(f"nginx {master} has {len(children)} workers instead of one")
-    if cores:
-        os.sched_setaffinity(int(children[0]), {cores[0]})
-    return int(children[0])
-
-
-def script(path: Path, paths: Sequence[str], keys: Sequence[str]) -> str:
-    """Keys stand in a file, not in arguments, here too."""
-    lists = [
-        f"{name} = {{{', '.join(json.dumps(item) for item in items)}}}"
-        for name, items in (("PATHS", paths), ("KEYS", keys))
-    ]
-    path.touch(0o600)
-    path.write_text("\n".join(lists) + SCRIPT)
-    return str(path)
-
-
-def load(target: Target) -> Load:
-    """A few seconds of as many requests as it takes."""
-    before = cpu_us(target.worker)
-    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", target.script, f"http://127.0.0.1:{target.port}"]
-    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    used = cpu_us(target.worker) - before
-    found = json.loads(said.rpartition("RESULT ")[2])
-    if found["errors"]:
-        raise RuntimeError(f"{found['errors']} of {found['requests']} requests failed:\n{said}")
-    count = found["requests"]
-    return Load(count / found["us"] * 1e6, found["p50"], found["p99"], used / count)
-
-
-def undisturbed(loads: Iterable[Load]) -> bool:
-    """Whether each gateway was what limited its rate: nobody else had its core, or that of the load."""
-    return all(each.busy >= SATURATED for each in loads)
-
-
-def cpu_us(pid: int) -> float:
-    """The CPU time a process has had, in microseconds."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
-    except (OSError, ValueError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
-
-
-def figure(taken: dict[str, list[Load]], rounds: int, is_pinned: bool) -> Figure:
-    fields = ("rate", "p50", "p99", "cpu", "busy")
-    each = {name: {what: [getattr(load, what) for load in loads] for what in fields} for name, loads in taken.items()}
-    rate = {name: ratio(each[OURS]["rate"], values["rate"]) for name, values in each.items()}
-    cpu = {name: ratio(values["cpu"], each[OURS]["cpu"]) for name, values in each.items()}
-    rows = [
-        (
-            name,
-            f"{median(values['rate']):,.0f}",
-            f"{median(values['p50']) / 1000:.2f}",
-            f"{median(values['p99']) / 1000:.2f}",
-            f"{median(values['cpu']):.1f}",
-            f"{median(values['busy']):.0%}",
-            f"{rate[name]:.2f}",
-            f"{cpu[name]:.2f}",
-        )
-        for name, values in each.items()
-    ]
-    goals = [Goal("requests for the same CPU, against the plain proxy", cpu[PLAIN], 0.75, True)]
-    notes = [
-        f"{OPERATIONS} operations, {KEYS} keys, key check, allow-list, buffered log, limit out of reach; 1 kB of JSON",
-        f"wrk: {CONNECTIONS} keep-alive connections, {SECONDS} s a round; one worker each, TCP to the same origin",
-        "gateway on one core, load and origin on the other" if is_pinned else "nothing pinned: there is one core",
-        "the last two columns: ours by this, in requests/s and in requests for the same CPU time",
-    ]
-    if all(undisturbed(loads) for loads in zip(*taken.values(), strict=True)):
-        goals.append(Goal("requests/s against the plain proxy", rate[PLAIN], 0.75, True))
-        goals.append(Goal("requests/s against the usual guide's", rate[GUIDE], 1.0, True))
-        notes.append(f"rounds in which a gateway had less than {SATURATED:.0%} of its core were made again")
+def figure(title: str, found: Comparison, rounds: int, goals: list[Goal], notes: list[str]) -> Figure:
+    how = [*notes, "the last two columns: ours by this, in requests/s and in requests for the same CPU time"]
+    if found.sound:
+        how.append(f"rounds in which a gateway had less than {loads.SATURATED:.0%} of its core were made again")
     else:
-        goals.append(Goal("requests for the same CPU, against the usual guide's", cpu[GUIDE], 1.0, True))
-        notes.append("others used the machine, so requests/s and latency say nothing here: go by the CPU")
-    heads = ("", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "of a core", "in req/s", "in CPU")
-    return Figure("gateway: requests through the gate", rounds, heads, rows, goals, notes, {"samples": each})
+        how.append("others used the machine, so requests/s and latency say nothing here: go by the CPU")
+    return Figure(title, rounds, HEADS, found.rows(), goals, how, {"samples": found.each})
