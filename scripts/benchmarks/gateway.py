@@ -13,7 +13,7 @@ from statistics import median
 
 from exposer import procs
 from exposer.config.model import Auth, Limits, Rate
-from exposer.gateway.nginx import NginxProcess
+from exposer.gateway.nginx import NginxProcess, Runner
 from exposer.gateway.policy import compile as compile_policy
 from exposer.keys.model import Ring
 from exposer.keys.ring import mint, new_ring
@@ -158,7 +158,9 @@ def new_keys(number: int) -> tuple[Ring, list[str]]:
 
 
 @contextmanager
-def our_gateway(folder: Path, ring: Ring, backend: str, size: Size = THIN) -> Iterator[tuple[int, int]]:
+def our_gateway(
+    folder: Path, ring: Ring, backend: str, size: Size = THIN, runner: Runner | None = None
+) -> Iterator[tuple[int, int]]:
     """The gateway as `exposer up` makes it; only the limits are out of reach."""
     rate = Rate(1_000_000, 1)
     limits = Limits(rate=rate, concurrency=20_000, total_rate=rate, total_concurrency=60_000)
@@ -173,7 +175,7 @@ def our_gateway(folder: Path, ring: Ring, backend: str, size: Size = THIN) -> It
         probe=secrets.token_hex(24),
         probe_answer=secrets.token_hex(24),
     )
-    gateway = NginxProcess(folder / "gateway", policy, workers=1)
+    gateway = NginxProcess(folder / "gateway", policy, workers=1, runner=runner)
     folder.mkdir(mode=0o711)
     entry = gateway.start(lambda entry: None, lambda text: None)
     try:
