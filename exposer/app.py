@@ -1,15 +1,14 @@
 """The composition root: builds everything once, by hand, out of one config."""
 
 import hashlib
-import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exposer import backends, files, tunnels
+from exposer import backends, tunnels
+from exposer.config import own
 from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
@@ -20,9 +19,10 @@ from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
 from exposer.gateway.policy import compile, unroutable
+from exposer.gateway.ranges import Ranges
 from exposer.keys.model import Ring
 from exposer.keys.ring import settle
-from exposer.keys.status import describe
+from exposer.keys.status import describe, timestamp
 from exposer.keys.store import RingBrokenError, RingStore
 from exposer.openapi.declared import server_hosts, with_query
 from exposer.openapi.fit import offered
@@ -44,7 +44,6 @@ from exposer.sweep import end, sweep
 # How often the public address is asked from outside (seconds): within each provider's free quota.
 CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
 NOT_ONLINE = "https://not-online.invalid"
-LARGEST_OVERLAY = 1_000_000
 
 
 class House:
@@ -60,9 +59,10 @@ class House:
         self._source = "" if without_document else config.backend.openapi
         self._reader: tuple[str, Reader] | None = None
         self._ring: tuple[tuple[int, ...], Ring] | None = None
+        self._ranges = Ranges(Path(places.state), config.limits.allow_from)
         self._built: dict[str, tuple[object, Part]] = {}
-        self._templates = _folder_digest(config.gateway.templates)
-        self._overlay = _overlay(config.schema.overlay)
+        self._templates = own.folder_digest(config.gateway.templates)
+        self._overlay = own.overlay(config.schema.overlay)
         self.overlay_notes: tuple[str, ...] = ()
 
     def backend(self) -> Part:
@@ -72,7 +72,7 @@ class House:
         passing = tuple(key.id for key in self.ring().passing(now))
         document = documented.document
         wish = (documented.operations, documented.hidden, document and document.digest)
-        known = (upstream, wish, passing, self.store.stamp())
+        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks())
         return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
 
     def tunnel(self, listen: str) -> Part:
@@ -92,6 +92,15 @@ class House:
 
     def trouble(self) -> str:
         return self.ring_error
+
+    def networks_trouble(self) -> str:
+        return self._ranges.trouble()
+
+    def networks_due(self, now: float) -> bool:
+        return self._ranges.due(now)
+
+    def renew_networks(self, now: float) -> str:
+        return self._ranges.refresh(now)
 
     def stamp(self, now: float) -> str:
         return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]}"
@@ -189,6 +198,10 @@ class House:
             "provider": self.config.tunnel.provider,
             "source": self._source.removeprefix("file:") or None,
             "keys": [describe(key, now) for key in self.ring().keys],
+            "networks": {
+                name: {"networks": len(known.networks), "at": timestamp(known.at)}
+                for name, known in self._ranges.known().items()
+            },
         }
 
     def watched(self) -> tuple[list[Path], list[Path]]:
@@ -240,6 +253,7 @@ class House:
             upstream_auth=upstream_secret(config),
             inject=self._inject(documented),
             own_hosts=server_hosts(documented.document),
+            allow_from=self._ranges.networks(),
             caller=tunnels.CALLERS.get(config.tunnel.provider, ""),
         )
         return NginxProcess(
@@ -276,21 +290,6 @@ class House:
             built = (known, build())
             self._built[role] = built
         return built[1]
-
-
-def _folder_digest(folder: str) -> str:
-    if not folder:
-        return ""
-    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return hashlib.sha256(json.dumps([[str(p), p.read_bytes().hex()] for p in found]).encode()).hexdigest()
-
-
-def _overlay(path: str) -> bytes | None:
-    """The overlay as it is now; None when there is none, or when it cannot be read."""
-    try:
-        return files.read_private(os.path.realpath(path), LARGEST_OVERLAY) if path else None
-    except OSError:
-        return None
 
 
 def upstream_secret(config: Config) -> tuple[str, Secret] | None:

@@ -94,6 +94,8 @@ def render(data: Mapping[str, Any]) -> str:
         schema = data["schema"]
         stale = ", stale" if schema["stale"] else ""
         lines.append(f"schema    {schema['published']} of {schema['operations']} operations published{stale}")
+    if data.get("networks"):
+        lines.append(f"callers   {_networks(data['networks'])}")
     if "checks" in data:
         lines.append(f"outside   {_checks(data['checks'])}")
     lines += [f"{name}: {data[name]}" for name in ("config_error", "trouble") if data.get(name)]
@@ -111,6 +113,10 @@ def _part(role: str, kind: str, part: Mapping[str, Any]) -> str:
     again = f", restarted {part['restarts']} times" if part.get("restarts") else ""
     why = f": {part['error']}" if part.get("error") else ""
     return f"{role:<9} {kind}, {health}{extra}{again}{why}"
+
+
+def _networks(lists: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {each['networks']} networks, read {each['at']}" for name, each in lists.items())
 
 
 def _checks(checks: Mapping[str, Any]) -> str:

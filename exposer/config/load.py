@@ -67,7 +67,8 @@ def with_provider(config: Config, provider: str) -> Config:
         known = f"should be one of {', '.join(PROVIDERS)}, not {shown(provider)}{guess(provider, PROVIDERS)}"
         raise _error(label, [f"{label}: tunnel.provider: {known}"])
     tunnel = replace(config.tunnel, provider=provider)
-    if found := rules.tunnel_problems(tunnel):
+    unknown = rules.address_problems(provider) if config.limits.allow_from else []
+    if found := [*rules.tunnel_problems(tunnel), *unknown]:
         raise _error(label, [f"{label}: {key}: {sentence}" for key, sentence in found])
     return replace(config, tunnel=tunnel)
 

@@ -46,6 +46,8 @@ def problems(written: Written, present: Collection[str]) -> list[Problem]:
     found = [*_kind(present), *_unavailable(written, present)]
     if "tunnel.provider" in written or "tunnel.provider" not in present:
         found += tunnel_problems(_tunnel(written), present)
+    if written.get("limits.allow_from"):
+        found += address_problems(str(written.get("tunnel.provider", "local")))
     return [*found, *_upstream_auth(present)]
 
 
@@ -89,8 +91,6 @@ def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
         found.append(("engine", f"'swarm' {NOT_YET}; use docker, process or auto"))
     if "oauth" in written.get("auth.methods", ()):
         found.append(("auth.methods", f"'oauth' {NOT_YET}; use api-key, bearer or basic"))
-    if written.get("limits.allow_from"):
-        found.append(("limits.allow_from", f"{NOT_YET}; leave it out, or callers from elsewhere would get in"))
     for door in ("mcp", "privacy"):
         if written.get(f"doors.{door}"):
             found.append((f"doors.{door}", f"{NOT_YET}; leave it out"))
@@ -101,6 +101,13 @@ def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
 
 def _tunnel(written: Written) -> Tunnel:
     return Tunnel(**{key.removeprefix("tunnel."): value for key, value in written.items() if key.startswith("tunnel.")})
+
+
+def address_problems(provider: str) -> list[Problem]:
+    """Where nobody that can be believed says who calls, a list of addresses would keep everybody out."""
+    if provider not in ("ngrok", "ssh"):
+        return []
+    return [("limits.allow_from", f"needs the caller's address, which tunnel.provider {provider!r} does not tell")]
 
 
 def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Problem]:

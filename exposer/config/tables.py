@@ -9,6 +9,7 @@ from exposer.config.values import (
     METHODS,
     Reader,
     argument,
+    callers,
     choice,
     choices,
     duration,
@@ -24,7 +25,6 @@ from exposer.config.values import (
     path_on_backend,
     rate,
     size,
-    text,
     url,
     whole,
 )
@@ -78,7 +78,7 @@ def tables(folder: Path) -> dict[str, Table]:
             "timeout": duration,
             "response": partial(size, 1),
             "egress": egress,
-            "allow_from": partial(many, text),
+            "allow_from": partial(many, callers),
         },
         "panic": {
             "backend": partial(choice, ("stop", "pause", "keep")),

@@ -26,6 +26,7 @@ FRAMING = frozenset(
     | {"trailer", "upgrade", "expect"}
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # TRACE would send headers back
+CALLERS = ("openai", "anthropic")
 TEN_YEARS = 3650 * 86400.0
 
 
@@ -135,6 +136,22 @@ def duration(value: Any) -> float:
     if not 0 < seconds <= TEN_YEARS:
         raise wrong(f"should be more than zero and at most ten years, not {shown(value)}")
     return seconds
+
+
+def callers(value: Any) -> str:
+    """Somebody whose networks are known by name, or a network."""
+    word = argument(value)
+    if word in CALLERS:
+        return word
+    named = ", ".join(CALLERS)
+    try:
+        network = str(ipaddress.ip_network(word, strict=False))
+    except ValueError:
+        other = f"not {shown(word)}{guess(word, CALLERS)}"
+        raise wrong(f'should be {named} or a network such as "203.0.113.0/24", {other}') from None
+    if "/" in word and network.partition("/")[0] != str(ipaddress.ip_address(word.partition("/")[0])):
+        raise wrong(f"{shown(word)} is an address in a network; the network is {network!r}")
+    return network
 
 
 def size(least: int, value: Any) -> int:

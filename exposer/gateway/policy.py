@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -53,7 +54,8 @@ class Policy:
     """All the gateway needs to decide.
 
     `own_hosts` are names that the backend may give for itself when it points somewhere; `caller` is the header in which
-    the tunnel says who calls, believed by the socket only; `skipped` are operations that cannot be called at all, and
+    the tunnel says who calls, believed by the socket only; `allow_from` are the networks that may call, None for all;
+    `skipped` are operations that cannot be called at all, and
     why.
     """
 
@@ -70,6 +72,7 @@ class Policy:
     upstream_auth: tuple[str, Secret] | None = None
     own_hosts: tuple[str, ...] = ()
     caller: str = ""
+    allow_from: tuple[str, ...] | None = None
     skipped: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -99,6 +102,7 @@ def compile(
     inject: Mapping[str, Mapping[str, str]] = NOTHING,
     own_hosts: Iterable[str] = (),
     caller: str = "",
+    allow_from: Iterable[str] | None = None,
 ) -> Policy:
     """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
 
@@ -125,6 +129,7 @@ def compile(
         upstream_auth=None if upstream_auth is None else _upstream_auth(*upstream_auth),
         own_hosts=tuple(host for host in own_hosts if _HOST.fullmatch(host)),
         caller=caller and header_name(caller, "the tunnel's header"),
+        allow_from=None if allow_from is None else tuple(str(ip_network(network)) for network in allow_from),
         skipped=(*skipped, *unfit),
     )
 

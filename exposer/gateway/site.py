@@ -140,7 +140,7 @@ def _credentials(policy: Policy) -> dict[str, Any]:
     return {
         "credential_sources": " ".join([*sources, "$args"]),
         # Without any way to show a key no text is one.
-        "credential": f"(?|{'|'.join(shapes[method] for method in policy.methods) or '(?!)'})",
+        "credential": f"(?|{'|'.join(shapes[method] for method in policy.methods) or '(?!)(?P<clear>)(?P<shown>)'})",
         "canonical": raw.CANONICAL,
         "slashed": raw.SLASHED if any(route.pattern.wide for route in policy.routes) else "",
         "slash_mark": raw.MARK,

@@ -94,4 +94,11 @@ class Checked:
     resolvable: bool = True
 
 
-Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The lists of callers' networks were read; `what` has changed, "" for nothing."""
+
+    what: str
+
+
+Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked | Renewed

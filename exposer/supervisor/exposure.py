@@ -26,6 +26,7 @@ class Exposure:
     failure: Failed | None = None
     config_error: str = ""
     trouble: str = ""
+    networks: str = ""
     unwritten: dict[str, str] = field(default_factory=dict)
 
     @property

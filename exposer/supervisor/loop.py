@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
-from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published
+from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published, Renewed
 from exposer.state.lifecycle import advance, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.networks import NetworkLists
 from exposer.supervisor.ports import Part, Rooms
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
@@ -33,6 +34,7 @@ class Loop:
         self.show = show
         self.state = Exposure()
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
+        self._networks = NetworkLists(self.state, world, self.note)
         self._stamp = ""
         self._parts: dict[str, Part] = {}
         self._upstream = ""
@@ -52,6 +54,7 @@ class Loop:
                 self._begin(action)
         if self.state.wanted:
             self._address.follow(self.rooms, now)
+            self._networks.follow(self.rooms, time.time())
         self._set_phase()
 
     def stop(self, failure: Failed | None = None) -> None:
@@ -197,6 +200,9 @@ class Loop:
                 return
             case Failed(role="publish"):
                 self._address.take_unpublished(fact)
+                return
+            case Renewed() | Failed(role="networks"):
+                self._networks.take(fact)
                 return
             case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")

@@ -73,5 +73,14 @@ class Rooms(Protocol):
     def stamp(self, now: float) -> str:
         """Changes when the ring or an own template changes; cheap enough for every cycle."""
 
+    def networks_trouble(self) -> str:
+        """Which callers' networks are not known, so that none of them gets in, as a sentence; "" when all are."""
+
+    def networks_due(self, now: float) -> bool:
+        """Whether a list of callers' networks should be read anew; cheap enough for every cycle."""
+
+    def renew_networks(self, now: float) -> str:
+        """Reads the lists and says what has changed. Raises ExposerError; then the ones before are in force."""
+
     def trouble(self) -> str:
         """What is wrong with the keys, as a sentence with a next step; "" when nothing is."""

@@ -48,6 +48,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "reconnects": units[TUNNEL].detail.get("reconnects", 0),
         },
         "keys": about["keys"],
+        "networks": about.get("networks", {}),
         "schema": _schema(state, about),
         "checks": {
             "public_reachable": checked.reachable if checked else None,
@@ -56,7 +57,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "why": checked.why if checked else "",
         },
         "config_error": state.config_error or None,
-        "trouble": "; ".join(filter(None, (state.trouble, *state.unwritten.values()))) or None,
+        "trouble": "; ".join(filter(None, (state.trouble, state.networks, *state.unwritten.values()))) or None,
         "supervisor": {"pid": pid, "at": timestamp(time.time())},
     }
 

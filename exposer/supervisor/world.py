@@ -11,7 +11,19 @@ from exposer import procs
 from exposer.errors import ExposerError, of_system
 from exposer.openapi.model import Operation
 from exposer.procs import Entry, Ledger
-from exposer.state.facts import Checked, Documented, Fact, Failed, Gone, Looked, Published, Reloaded, Started, Stopped
+from exposer.state.facts import (
+    Checked,
+    Documented,
+    Fact,
+    Failed,
+    Gone,
+    Looked,
+    Published,
+    Reloaded,
+    Renewed,
+    Started,
+    Stopped,
+)
 from exposer.state.model import BACKEND, SCHEMA, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms
@@ -66,6 +78,9 @@ class World:
         self._submit(
             "check", lambda: rooms.check(url, operations), otherwise=lambda why: Checked(url, False, None, why)
         )
+
+    def renew(self, rooms: Rooms, now: float) -> None:
+        self._submit("networks", lambda: Renewed(rooms.renew_networks(now)), keeps=True)
 
     def cancel(self, role: str, rooms: Rooms) -> None:
         """Ends what a start under way has put on record so far; the start itself then fails."""

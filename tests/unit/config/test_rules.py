@@ -74,6 +74,36 @@ def test_another_tunnel_may_be_chosen_when_its_settings_are_there():
             with_provider(bare, provider)
 
 
+@pytest.mark.parametrize("provider", ["ssh", "ngrok"])
+def test_a_list_of_addresses_needs_a_tunnel_that_tells_who_calls(provider):
+    text = f'{LEAST}[limits]\nallow_from = ["openai"]\n[tunnel]\n'
+    told = problem(f"{text}{SSH.replace('ssh', provider, 1)}")
+    assert f"tunnel.provider '{provider}' does not tell" in told
+    config = parse(f'{text}provider = "cloudflared"\n', HERE)
+    assert config.limits.allow_from == ("openai",)
+    with pytest.raises(ConfigError, match="does not tell"):
+        with_provider(config, provider)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("opanai", "did you mean 'openai'"),
+        ("203.0.113.1/24", "the network is '203.0.113.0/24'"),
+        ("example.com", "or a network such as"),
+        ("", "is empty"),
+        ("10.0.0.0/40", "or a network such as"),
+    ],
+)
+def test_who_may_call_is_a_known_name_or_a_network(word, said):
+    assert said in problem(f'{LEAST}[limits]\nallow_from = ["{word}"]\n')
+
+
+def test_an_address_is_a_network_of_one():
+    config = parse(f'{LEAST}[limits]\nallow_from = ["203.0.113.7", "2001:db8::/32", "anthropic"]\n', HERE)
+    assert config.limits.allow_from == ("203.0.113.7/32", "2001:db8::/32", "anthropic")
+
+
 # ---- what this version cannot do ----
 
 
@@ -82,7 +112,6 @@ def test_another_tunnel_may_be_chosen_when_its_settings_are_there():
     [
         ('engine = "swarm"', "engine"),
         ('[auth]\nmethods = ["api-key", "oauth"]', "auth.methods"),
-        ('[limits]\nallow_from = ["openai"]', "limits.allow_from"),
         ("[doors]\nmcp = true", "doors.mcp"),
         ("[doors]\nprivacy = true", "doors.privacy"),
         ('[tunnel]\nstandby = "ngrok"', "tunnel.standby"),

@@ -186,7 +186,7 @@ def test_only_configured_ways_of_showing_a_key_are_in_the_files() -> None:
 
 def test_no_way_at_all_lets_nobody_in() -> None:
     text = rendered(auth=Auth(methods=("oauth",)))[site.MAIN]
-    assert 'if ($sources !~ "(?|(?!))") { return 420; }' in text
+    assert 'if ($sources !~ "(?|(?!)(?P<clear>)(?P<shown>))") { return 420; }' in text
 
 
 @pytest.mark.parametrize(
