@@ -35,7 +35,7 @@ def run(rounds: int) -> list[Figure]:
         taken = measure.alternate(variants, rounds, sound=loads.undisturbed, spare=loads.SPARE * rounds)
     found = Comparison.of(taken, OURS)
     notes = [
-        f"a hardened container, {FULL.operations} operations, {FULL.keys} keys, all limits; both before the same origin",
+        f"in a hardened container: {FULL.operations} operations, {FULL.keys} keys, all limits; the same origin",
         f"h2load: {CONNECTIONS} keep-alive connections, {loads.SECONDS} s a round; one worker each",
         "the last two columns: ours by this, in requests/s and in requests for the same CPU time",
     ]
