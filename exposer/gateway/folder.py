@@ -155,6 +155,15 @@ def drain(folder: Path) -> frozenset[str]:
     return frozenset(files.names_in(str(folder / DRAINING)))
 
 
+def admit(folder: Path, ids: Collection[str], passing: Callable[[], Collection[str]] | None = None) -> None:
+    """Lets keys in, while draining, that no generation has known yet: the next one will. `passing` as in `fill`."""
+    draining = make_like(folder, DRAINING)
+    for key_id in ids:
+        (draining / _safe(key_id)).touch(0o600)
+    for key_id in set(ids) - (set(ids) if passing is None else set(passing())):
+        revoke(folder, key_id)
+
+
 def fill(
     folder: Path,
     ids: Collection[str],

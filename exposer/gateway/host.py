@@ -165,6 +165,9 @@ def _children(pid: int) -> Iterator[int]:
         listed = procs.run(["ps", "-A", "-o", "pid=,ppid="]).out.split()
         yield from (int(own) for own, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == pid)
         return
+    with suppress(OSError):  # not every kernel tells it so quickly
+        yield from map(int, (PROC.parent / f"{pid}/task/{pid}/children").read_text().split())
+        return
     for place in PROC.parent.glob("[0-9]*/stat"):
         try:
             parent = place.read_bytes().rpartition(b")")[2].split()[1]

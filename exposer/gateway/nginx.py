@@ -1,6 +1,7 @@
 """The gateway as a part: tried out aside, put in place, proved to refuse, and reloaded without losing a request."""
 
 import os
+import signal
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from exposer.gateway import folder as place
 from exposer.gateway import host, proof, site
 from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
+from exposer.gateway.passer import kinds
 from exposer.gateway.policy import Policy, Upstream
 from exposer.procs import Entry, ProcessId
 from exposer.state.model import GATEWAY, Look, Record, Tell
@@ -21,6 +23,7 @@ from exposer.state.model import GATEWAY, Look, Record, Tell
 __all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
 
 DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
+CUT = 0.35  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
 TURNOVER = 10.0  # until a new generation must answer
 
 
@@ -73,8 +76,9 @@ class NginxProcess:
         self._worker = self._runner.worker()
         self._paths = site.Paths(ca=ca or host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
         self.shape = sha256(repr((self._runner.engine, str(self.folder), binary, port)).encode()).hexdigest()
-        keys = " ".join(sorted(policy.live))  # a key that is paused stays in the text
-        self.digest = site.digest({**self._render(""), "shape": self.shape, "keys": keys})
+        self._keys = " ".join(sorted(policy.live))  # a key that is paused stays in the text
+        self._frame = site.digest(self._files(replace(policy, passers=kinds(policy.passers)), ""))
+        self.digest = site.digest({**self._files(policy, ""), "shape": self.shape, "keys": self._keys})
 
     def start(self, record: Record, tell: Tell) -> Entry:
         place.prepare(self.folder, self._worker.gid if self._worker else None)
@@ -137,16 +141,22 @@ class NginxProcess:
             raise ExposerError("the gateway's nginx has ended")
         mark = os.urandom(16).hex()
         texts = self._render(listen, mark)
-        self._rehearse(texts, record)
         before = place.read(self.folder, set(texts) | place.logins(self.folder))
+        rehearsed = before.get("frame") == self._frame  # only keys differ: their rows can be no other than those before
+        if not rehearsed:
+            self._rehearse(texts, record)
         drained = place.drain(self.folder)
-        place.sync_live(self.folder, self.policy.live)  # what ends with this reload ends now
-        place.sync_paused(self.folder, self.policy.paused)
-        procs.wait_until(lambda: False, DRAIN)
-        old = self._runner.workers(process)
+        known = {*drained, *before.get("keys", "").split()}
         try:
+            place.sync_live(self.folder, self.policy.live)  # what ends with this reload ends now
+            place.sync_paused(self.folder, self.policy.paused)
+            place.admit(self.folder, self.policy.live - known, self._passing)
+            if not rehearsed:
+                procs.wait_until(lambda: False, DRAIN)  # else nginx's own tenth of a second has to do
+            old = self._runner.workers(process)
             place.write(self.folder, texts)
             self._runner.reread(process)
+            turned = procs.monotonic()
             self._await_generation(process, listen, mark, old)
             self._insist_on_refusal(listen)
         except BaseException:
@@ -155,14 +165,28 @@ class NginxProcess:
         for name in place.logins(self.folder) - set(texts):
             (self.folder / name).unlink()
         place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
-        if not procs.wait_until(lambda: not any(worker.alive() for worker in old), 1.0):
-            tell("streams that began before may go on for 10 seconds")
+        self._see_off(old, known - self.policy.live, turned, tell)
         return self._entry(process, listen)
 
-    def _render(self, listen: str, mark: str = "") -> dict[str, str]:
+    def _see_off(self, old: Collection[ProcessId], ended: Collection[str], since: float, tell: Tell) -> None:
+        """The workers before are on their way out, but may hold streams; a key that has ended must have none."""
+        patience = since + CUT - procs.monotonic() if ended else 1.0
+        if procs.wait_until(lambda: not any(worker.alive() for worker in old), patience):
+            return
+        if not ended:
+            tell("streams that began before may go on for 10 seconds")
+            return
+        for worker in old:
+            worker.signal(signal.SIGTERM)
+        tell("a key has ended, so streams and calls that began before were cut")
+
+    def _render(self, listen: str, mark: str) -> dict[str, str]:
+        own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
+        return {**self._files(self.policy, listen, mark), **own}
+
+    def _files(self, policy: Policy, listen: str, mark: str = "") -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
-        texts = site.render(self.policy, listen, self._paths, user, self._templates, mark)
-        return {**texts, "digest": self.digest, "listen": listen} if mark else texts
+        return site.render(policy, listen, self._paths, user, self._templates, mark)
 
     def _rehearse(self, texts: dict[str, str], record: Record) -> None:
         """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.

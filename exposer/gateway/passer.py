@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from exposer.config.model import Rate
@@ -35,6 +35,17 @@ def passers(keys: Iterable[Key], operations: Collection[Operation], now: float) 
     """The keys that pass, and those that must be told from wrong ones."""
     told = (KeyState.DECOY, KeyState.SUSPENDED)
     return tuple(_passer(key, operations, now) for key in keys if key.passes(now) or key.state in told)
+
+
+def kinds(known: Iterable[Passer]) -> tuple[Passer, ...]:
+    """One nameless key for each kind of them: what is left when it does not matter whose they are."""
+    check, htpasswd = "A" * 22, "{SSHA}" + "A" * 28
+    found = dict.fromkeys(replace(p, id="", label="", check=check, basic_check=check, htpasswd=htpasswd) for p in known)
+    return tuple(replace(each, id=f"{number:08}") for number, each in enumerate(sorted(found, key=_kind)))
+
+
+def _kind(passer: Passer) -> str:
+    return repr((passer.passes, passer.paused, passer.rate, passer.concurrency, sorted(passer.operations or ())))
 
 
 def readable(text: str) -> str:

@@ -14,6 +14,7 @@ from statistics import median
 from exposer import procs
 from exposer.config.model import Auth, Limits, Rate
 from exposer.gateway.nginx import NginxProcess, Runner
+from exposer.gateway.policy import Policy
 from exposer.gateway.policy import compile as compile_policy
 from exposer.keys.model import Ring
 from exposer.keys.ring import mint, new_ring
@@ -157,14 +158,10 @@ def new_keys(number: int) -> tuple[Ring, list[str]]:
     return ring, clear
 
 
-@contextmanager
-def our_gateway(
-    folder: Path, ring: Ring, backend: str, size: Size = THIN, runner: Runner | None = None
-) -> Iterator[tuple[int, int]]:
-    """The gateway as `exposer up` makes it; only the limits are out of reach."""
+def our_policy(ring: Ring, backend: str, size: Size, probe: str = "") -> Policy:
     rate = Rate(1_000_000, 1)
     limits = Limits(rate=rate, concurrency=20_000, total_rate=rate, total_concurrency=60_000)
-    policy = compile_policy(
+    return compile_policy(
         ring=ring,
         operations=size.made(),
         auth=Auth(),
@@ -172,10 +169,17 @@ def our_gateway(
         upstream=f"http://{backend}",
         upstream_host=backend,
         now=time.time(),
-        probe=secrets.token_hex(24),
-        probe_answer=secrets.token_hex(24),
+        probe=probe or secrets.token_hex(24),
+        probe_answer=probe or secrets.token_hex(24),
     )
-    gateway = NginxProcess(folder / "gateway", policy, workers=1, runner=runner)
+
+
+@contextmanager
+def our_gateway(
+    folder: Path, ring: Ring, backend: str, size: Size = THIN, runner: Runner | None = None
+) -> Iterator[tuple[int, int]]:
+    """The gateway as `exposer up` makes it; only the limits are out of reach."""
+    gateway = NginxProcess(folder / "gateway", our_policy(ring, backend, size), workers=1, runner=runner)
     folder.mkdir(mode=0o711)
     entry = gateway.start(lambda entry: None, lambda text: None)
     try:

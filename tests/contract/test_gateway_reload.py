@@ -11,10 +11,11 @@ from exposer import files
 from exposer.errors import ConfigError, ExposerError
 from exposer.gateway.host import find_nginx
 from exposer.gateway.nginx import NginxProcess, revoke, sync_live
+from exposer.keys import ring as rings
 from exposer.procs import ProcessId
 from exposer.render import templates_dir
 from tests.support.eventually import eventually
-from tests.support.gateway import Gate, ask, make_policy, op
+from tests.support.gateway import OPERATIONS, Gate, ask, make_policy, op
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
@@ -128,6 +129,67 @@ class TestReload:
         connection.close()
         gate.echo.gate.set()
         eventually(lambda: not any(worker.alive() for worker in old), within=13)
+
+    def test_a_stream_of_a_key_that_has_ended_is_cut(self, gate: Gate) -> None:
+        gate.start()
+        streams = []
+        for label in ("alice", "bob"):
+            connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=20)
+            connection.request("GET", "/v1/items/events", headers=gate.key(label))
+            assert connection.getresponse().readline() == b"data: 0\n"
+            streams.append(connection)
+        revoke(gate.folder, gate.key_id("bob"))
+        gate.ring, _ = rings.revoke(gate.ring, "bob", 1000.0)
+        gate.reload()
+        assert "a key has ended, so streams and calls that began before were cut" in gate.told
+        for connection in streams:
+            assert connection.sock.recv(1000) in (b"", b"\n")
+            connection.close()
+        assert gate.call("/v1/items").status == 200
+
+    def test_only_a_change_of_keys_alone_needs_no_rehearsal(self, gate: Gate) -> None:
+        def rehearsals() -> int:
+            return sum(bool(entry.detail.get("rehearsal")) for entry in gate.entries)
+
+        gate.start()
+        assert rehearsals() == 1
+        gate.mint("carol")
+        gate.reload()
+        gate.ring, _ = rings.revoke(gate.ring, "bob", 1000.0)
+        gate.reload()
+        assert rehearsals() == 1
+        assert gate.call("/v1/items", gate.key("carol")).status == 200
+        assert gate.refusal("/v1/items", gate.key("bob")).status == 401
+        gate.own = {"carol": {"operations": frozenset({"GET /v1/items"})}}
+        gate.reload()
+        assert rehearsals() == 2
+        gate.mint("dave")
+        gate.reload(operations=OPERATIONS[:2])
+        assert rehearsals() == 3
+        assert gate.call("/v1/items", gate.key("carol")).status == 200
+
+    def test_a_new_key_that_is_withdrawn_at_once_stays_out(self, gate: Gate) -> None:
+        gate.start()
+        gate.mint("carol")
+        passing = {gate.key_id("alice"), gate.key_id("bob")}
+        part = NginxProcess(gate.folder, make_policy(gate.ring, gate.echo.url), passing=lambda: passing)
+        assert gate.entry is not None
+        gate.entry = part.reload(gate.entry, gate.entries.append, gate.told.append)
+        assert gate.refusal("/v1/items", gate.key("carol")).status == 401
+        assert set(files.names_in(str(gate.folder / "live"))) == passing
+
+    def test_a_turn_of_keys_that_fails_lets_no_new_key_in(self, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+        gate.start()
+        gate.mint("carol")
+        monkeypatch.setattr("exposer.gateway.nginx.TURNOVER", 0.5)
+        monkeypatch.setattr("exposer.gateway.host.HostNginx.reread", lambda self, process: None)
+        with pytest.raises(ExposerError, match="does not answer"):
+            gate.reload()
+        monkeypatch.undo()
+        assert gate.refusal("/v1/items", gate.key("carol")).status == 401
+        assert gate.call("/v1/items").status == 200
+        gate.reload()
+        assert gate.call("/v1/items", gate.key("carol")).status == 200
 
     @pytest.mark.parametrize(
         ("name", "old", "new"),
