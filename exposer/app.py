@@ -3,6 +3,8 @@
 import hashlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
 from exposer.gateway.policy import compile, unroutable
 from exposer.gateway.ranges import Ranges
+from exposer.gateway.shutter import Shutter
+from exposer.journal.post import post_heads
 from exposer.keys.model import Ring
 from exposer.keys.ring import settle
 from exposer.keys.status import describe, timestamp
@@ -39,6 +43,7 @@ from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
+from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
 
 # How often the public address is asked from outside (seconds): within each provider's free quota.
@@ -49,8 +54,17 @@ NOT_ONLINE = "https://not-online.invalid"
 class House:
     """One config, made into parts. A new config is a new House; the parts that mean the same have the same digest."""
 
-    def __init__(self, config: Config, places: Places, engine: str, *, without_document: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        places: Places,
+        engine: str,
+        *,
+        without_document: bool = False,
+        shutter: Shutter | None = None,
+    ) -> None:
         self.config = config
+        self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
         self.places = places
         self.engine = engine
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
@@ -88,7 +102,8 @@ class House:
             except RingBrokenError as error:
                 self._ring = (stamp, Ring(salt="broken"))
                 self.ring_error = f"{error.message}; {error.hint}"
-        return self._ring[1]
+        ring = self._ring[1]
+        return replace(ring, keys=()) if self.shutter.why else ring
 
     def trouble(self) -> str:
         return self.ring_error
@@ -103,13 +118,15 @@ class House:
         return self._ranges.refresh(now)
 
     def stamp(self, now: float) -> str:
-        return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]}"
+        return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]} {self.shutter.why}"
 
     def sync_keys(self, now: float) -> None:
         ring = self.ring()
         folder = Path(self.places.runtime, "gateway")
         if folder.is_dir():
             sync_live(folder, {key.id for key in ring.passing(now)})
+        if self.shutter.why:
+            return
         if settle(ring, now) is not ring:  # a clock that is set back must not bring an ended key to life
             self.store.change(lambda known: (settle(known, now), None))
 
@@ -186,6 +203,11 @@ class House:
     def sweep(self) -> list[str]:
         return sweep(self.places)
 
+    def record_rules(self) -> RecordRules:
+        audit, name = self.config.audit, self.config.name
+        post = partial(post_heads, audit.webhook, name) if audit.webhook else None
+        return RecordRules(audit.retain, audit.max_size, audit.on_full == "refuse", post)
+
     def for_panic(self) -> Mapping[str, Any]:
         probe, answer = self.probe()
         return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer}
@@ -254,6 +276,7 @@ class House:
             inject=self._inject(documented),
             own_hosts=server_hosts(documented.document),
             allow_from=self._ranges.networks(),
+            log_queries=config.audit.queries,
             caller=tunnels.CALLERS.get(config.tunnel.provider, ""),
         )
         return NginxProcess(

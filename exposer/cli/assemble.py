@@ -8,9 +8,13 @@ from exposer.app import House
 from exposer.control.server import ControlServer
 from exposer.errors import ConfigError
 from exposer.files import Places
+from exposer.gateway.accesslog import AccessLog
 from exposer.gateway.choice import choose_engine
+from exposer.gateway.shutter import Shutter
 from exposer.journal import Journal
+from exposer.state.model import GATEWAY
 from exposer.supervisor.daemon import Daemon
+from exposer.supervisor.recorder import Recorder
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
@@ -21,6 +25,8 @@ def assemble(
 ) -> Daemon:
     """The supervisor of one exposure, ready to run. The config is read anew by `load` each time it has changed."""
     engine = ""
+    folder = Path(places.runtime, "gateway")
+    shutter = Shutter(folder)
 
     def house() -> House:
         nonlocal engine
@@ -31,6 +37,16 @@ def assemble(
                 "a name cannot change while it runs: exposer down, then exposer up",
             )
         engine = engine or choose_engine(config)
-        return House(config, places, engine, without_document=without_document)
+        return House(config, places, engine, without_document=without_document, shutter=shutter)
 
-    return Daemon(places, house, ControlServer, show, Journal(Path(places.state, "journal.db")))
+    journal = Journal(Path(places.state, "journal.db"))
+    daemon = Daemon(places, house, ControlServer, show, journal)
+    daemon.recorder = Recorder(
+        AccessLog(folder),
+        journal,
+        daemon.home.record_rules(),
+        daemon.world.inbox.put,
+        shutter.shut,
+        lambda: daemon.world.process(GATEWAY),
+    )
+    return daemon

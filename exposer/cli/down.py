@@ -97,7 +97,27 @@ def clear(found: Places) -> None:
     except OSError:
         return
     if not left and Path(found.runtime).is_dir():
+        _take_in(found)
         shutil.rmtree(found.runtime, ignore_errors=True)
+
+
+def _take_in(found: Places) -> None:
+    """What the gateway has logged and nobody has recorded yet."""
+    from exposer.gateway.accesslog import CURRENT, AccessLog
+    from exposer.journal import Journal, JournalError
+    from exposer.supervisor.recorder import take_in
+
+    folder = Path(found.runtime, "gateway")
+    if not (folder / CURRENT).is_file() or not Path(found.state).is_dir():
+        return
+    try:
+        journal = Journal(Path(found.state, "journal.db"))
+        try:
+            take_in(AccessLog(folder), journal)
+        finally:
+            journal.close()
+    except (JournalError, OSError) as error:
+        note(f"warning: the last calls could not be recorded: {error}")
 
 
 def _end(found: Places, process: ProcessId) -> None:

@@ -163,9 +163,13 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`[audit]`: how long the journal is kept."""
+    """`[audit]`: what is kept of what happened, and what becomes of calls that cannot be recorded."""
 
     retain: float = 90 * 86400.0
+    max_size: int = 1_000_000_000
+    queries: bool = False
+    on_full: str = "report"
+    webhook: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ INERT = (
     "notify.webhook",
     "notify.desktop",
     "hooks.address_changed",
-    "audit.retain",
 )
 
 # What exposer cannot do to a backend that it does not run, or runs as a plain process.

@@ -23,6 +23,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "retain": units.format_duration,
     "memory": units.format_size,
     "body": units.format_size,
+    "max_size": units.format_size,
     "response": units.format_size,
     "egress": units.format_egress,
 }

@@ -87,7 +87,13 @@ def tables(folder: Path) -> dict[str, Table]:
         "doors": {"openapi": flag, "mcp": flag, "privacy": flag},
         "notify": {"webhook": partial(many, url), "desktop": flag},
         "hooks": {"address_changed": partial(places.call, folder)},
-        "audit": {"retain": duration},
+        "audit": {
+            "retain": duration,
+            "max_size": partial(size, 1_000_000),
+            "queries": flag,
+            "on_full": partial(choice, ("report", "refuse")),
+            "webhook": partial(many, url),
+        },
         "gateway": {
             "templates": partial(places.existing_folder, folder),
             "port": partial(whole, 0, 65535),

@@ -86,7 +86,7 @@ class HostNginx:
 
     def workers(self, process: ProcessId) -> list[ProcessId]:
         """The processes that answer requests, those on their way out too."""
-        return [found for pid in _children(process.pid) if (found := ProcessId.of(pid)) is not None]
+        return [found for pid in children(process.pid) if (found := ProcessId.of(pid)) is not None]
 
 
 def find_nginx(binary: str = "") -> str:
@@ -160,7 +160,8 @@ def _said(text: str) -> str:
     return " ".join(grave[-1].split()) if grave else "it says nothing"
 
 
-def _children(pid: int) -> Iterator[int]:
+def children(pid: int) -> Iterator[int]:
+    """The processes that one has started and not yet buried."""
     if not PROC.is_dir():
         listed = procs.run(["ps", "-A", "-o", "pid=,ppid="]).out.split()
         yield from (int(own) for own, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == pid)

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError
+from exposer.gateway import accesslog, host, proof, site
 from exposer.gateway import folder as place
-from exposer.gateway import host, proof, site
 from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
 from exposer.gateway.passer import kinds
@@ -90,7 +90,7 @@ class NginxProcess:
         place.close(self.folder)
         place.shut_door(self.folder)
         place.write(self.folder, {**texts, "nginx.pid": ""})
-        (self.folder / "access.log").touch(0o600)  # nginx itself would let others read these two
+        accesslog.begin(self.folder)
         process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen)))
         try:
             self._await_generation(process, listen, mark)

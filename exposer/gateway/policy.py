@@ -73,6 +73,7 @@ class Policy:
     own_hosts: tuple[str, ...] = ()
     caller: str = ""
     allow_from: tuple[str, ...] | None = None
+    log_queries: bool = False
     skipped: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -103,6 +104,7 @@ def compile(
     own_hosts: Iterable[str] = (),
     caller: str = "",
     allow_from: Iterable[str] | None = None,
+    log_queries: bool = False,
 ) -> Policy:
     """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
 
@@ -130,6 +132,7 @@ def compile(
         own_hosts=tuple(host for host in own_hosts if _HOST.fullmatch(host)),
         caller=caller and header_name(caller, "the tunnel's header"),
         allow_from=None if allow_from is None else tuple(str(ip_network(network)) for network in allow_from),
+        log_queries=log_queries,
         skipped=(*skipped, *unfit),
     )
 

@@ -23,7 +23,7 @@ from exposer.gateway.refusals import EARLY, problems, slowed
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
 
 # How long lines may wait before they are written. All logs of one file must agree on it.
-LOG_BUFFER = "buffer=64k flush=1s"
+LOG_BUFFER = "buffer=32k flush=200ms"
 
 _CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exposer"'}
 
@@ -144,6 +144,7 @@ def _credentials(policy: Policy) -> dict[str, Any]:
         "canonical": raw.CANONICAL,
         "slashed": raw.SLASHED if any(route.pattern.wide for route in policy.routes) else "",
         "slash_mark": raw.MARK,
+        "key_shape": key.format("[a-z0-9]{8}"),
         "leak": f"\\S*{key.format('[a-z0-9]{8}')}",
         "other_source": own if header else "",
         "basic_prefixes": _basic_prefixes(policy.passers) if basic else {},

@@ -1,6 +1,8 @@
 """Facts: what has happened to a part. The loop folds them into what it knows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from exposer.openapi.model import Document, Operation, Publication
 from exposer.procs import Entry
@@ -101,4 +103,14 @@ class Renewed:
     what: str
 
 
-Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked | Renewed
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the keeper of the record has to say: an event, and the trouble that it is in from now on ("" for none)."""
+
+    kind: str
+    text: str
+    trouble: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked | Renewed | Recorded

@@ -20,6 +20,7 @@ from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
+from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
 from exposer.supervisor.watch import Watch
 from exposer.supervisor.world import World
@@ -38,6 +39,9 @@ class Home(Rooms, Protocol):
 
     def watched(self) -> tuple[list[Path], list[Path]]:
         """Files and folders whose change matters."""
+
+    def record_rules(self) -> RecordRules:
+        """What `[audit]` says."""
 
     def for_panic(self) -> Mapping[str, Any]:
         """What the kill switch, which reads no config, should find in the ledger."""
@@ -89,6 +93,7 @@ class Daemon:
         self.ledger = GuardedLedger(places)
         self.world = World(self.ledger, lambda role, text: show("progress", f"{role}: {text}"))
         self.loop = Loop(self.home, self.world, journal, show, self.home.check_every)
+        self.recorder: Recorder | None = None
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
@@ -105,6 +110,8 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._signalled if self.hangup_ends else lambda *_: self._notice())
         server = self._serve(self.places.control, self._answer)
         self._watch.follow(*self.home.watched())
+        if self.recorder is not None:
+            self.recorder.start()
         try:
             self._drive(deadline)
             return self._close()
@@ -116,6 +123,8 @@ class Daemon:
         finally:
             server.close()
             self._watch.close()
+            if self.recorder is not None:  # nginx has written out its log by now
+                self.recorder.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
@@ -224,6 +233,8 @@ class Daemon:
                 self.loop.note("config-broken", f"config: {text}; the last good one stays in force")
             return
         self.home = home
+        if self.recorder is not None:
+            self.recorder.rules = home.record_rules()
         self.loop.take_config(home)
         self.loop.look_soon(SCHEMA)
         self._watch.follow(*home.watched())

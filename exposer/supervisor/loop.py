@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
-from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published, Renewed
+from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published, Recorded, Renewed
 from exposer.state.lifecycle import advance, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
@@ -198,6 +198,9 @@ class Loop:
             case Checked():
                 self._address.take_checked(fact)
                 return
+            case Recorded():
+                self._hear_of_the_record(fact)
+                return
             case Failed(role="publish"):
                 self._address.take_unpublished(fact)
                 return
@@ -219,6 +222,12 @@ class Loop:
             self._give_up(role, fact.look.error)
         if isinstance(fact, Failed) and self._ends_the_attempt(fact):
             self._fail(fact)
+
+    def _hear_of_the_record(self, fact: Recorded) -> None:
+        self.state.unwritten.pop("record", None)
+        if fact.trouble:
+            self.state.unwritten["record"] = fact.trouble
+        self.note(fact.kind, fact.text, **fact.data)
 
     def _give_up(self, role: str, why: str) -> None:
         """A part that runs but must not (its far side leads elsewhere) is stopped and not started again."""

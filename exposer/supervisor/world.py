@@ -10,7 +10,7 @@ from contextlib import suppress
 from exposer import procs
 from exposer.errors import ExposerError, of_system
 from exposer.openapi.model import Operation
-from exposer.procs import Entry, Ledger
+from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import (
     Checked,
     Documented,
@@ -93,6 +93,11 @@ class World:
             return entry is not None and entry.process is not None and entry.process.signal(signal.SIGQUIT)
         except OSError:
             return False
+
+    def process(self, role: str) -> ProcessId | None:
+        """The first process of a part that runs."""
+        entry = self.entries.get(role)
+        return None if entry is None else entry.process
 
     def close(self) -> None:
         self._workers.shutdown(wait=False, cancel_futures=True)

@@ -88,8 +88,8 @@ def test_whatever_was_written_the_chain_holds(tmp_path: Path, written: list[tupl
         ("UPDATE events SET kind = 'other' WHERE seq = 1", 1),
         ("UPDATE events SET at = at + 0.000001 WHERE seq = 4", 4),
         ("UPDATE events SET chain = (SELECT chain FROM events WHERE seq = 1) WHERE seq = 2", 2),
-        ("DELETE FROM events WHERE seq = 1", 2),
-        ("DELETE FROM events WHERE seq = 3", 4),
+        ("DELETE FROM events WHERE seq = 1", 1),
+        ("DELETE FROM events WHERE seq = 3", 3),
         ("INSERT INTO events SELECT 6, at, kind, data, chain FROM events WHERE seq = 5", 6),
     ],
 )

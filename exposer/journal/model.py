@@ -1,0 +1,73 @@
+"""Events and requests as values. Times are seconds since 1970."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `at` is seconds since 1970; `kind` a word such as `address-changed`."""
+
+    seq: int
+    at: float
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call, as the gateway logged it. `key` is the key's id, "" where none was shown or it was wrong; `operation`
+    the published operation's id, "" where there is none. `bytes` of the answer's body; `duration` in seconds;
+    `request` the id that the caller was told. `path` is known for refused calls only, unless all are asked for."""
+
+    at: float
+    key: str
+    operation: str
+    method: str
+    status: int
+    bytes: int
+    duration: float
+    request: str
+    address: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one key has taken since some time: when it was last used, how many calls, how many bytes left."""
+
+    last_used: float
+    calls: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One line of a report: what left by way of one key and operation on one day (UTC)."""
+
+    day: str
+    key: str
+    operation: str
+    calls: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest row of a table: its number and what its chain says. Number 0 is before the first."""
+
+    seq: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which requests are meant; what is None or empty does not narrow. `status` is a range, both ends included."""
+
+    since: float | None = None
+    until: float | None = None
+    keys: tuple[str, ...] | None = None
+    operation: str = ""
+    status: tuple[int, int] | None = None
+    after: int = 0

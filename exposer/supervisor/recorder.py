@@ -1,0 +1,229 @@
+"""Takes the gateway's log into the journal while it grows, in a thread of its own, and says when it cannot.
+
+Whoever wants to know of the calls (their last use, limits, alarms) adds a listener to `listeners`; each gets every
+batch that the journal has, in order, and must be quick. Where a line was not written yet, the log itself still has it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from exposer.errors import ExposerError
+from exposer.journal import Head, Journal, JournalError, Request
+from exposer.procs import ProcessId
+from exposer.state.facts import Recorded
+
+EVERY = 0.25
+DONE = -1  # how far a log was read that may go
+HEADS_EVERY = 10.0
+KEEP_EVERY = 60.0
+POST_EVERY = 3600.0
+ROOM = 4_000_000  # with less room on the log's disk nginx may not be able to write its lines
+
+
+class Batch(Protocol):
+    """What one reading of the log gave."""
+
+    @property
+    def requests(self) -> Sequence[Request]: ...
+    @property
+    def reading(self) -> Mapping[str, int]: ...
+    @property
+    def senseless(self) -> int: ...
+    @property
+    def missing(self) -> bool: ...
+    @property
+    def more(self) -> bool: ...
+
+
+class Log(Protocol):
+    """The gateway's log."""
+
+    def read(self, reading: Mapping[str, int]) -> Batch: ...
+
+    def turn(self, master: ProcessId | None) -> bool:
+        """Begins a new file when the present one is large and there is no old one."""
+
+    def finished(self, reading: Mapping[str, int], master: ProcessId | None) -> str:
+        """The name of the old file once nothing can come into it any more and all of it is read, else ""."""
+
+    def drop(self) -> None:
+        """Removes the old file."""
+
+    def room(self) -> int:
+        """How many bytes can still be written."""
+
+
+@dataclass
+class RecordRules:
+    """What `[audit]` says: how long rows are kept, how large the journal may be, whether the gate closes when it cannot
+    be written, and who is told of its head. `post` sends a head there and raises ExposerError."""
+
+    retain: float
+    max_size: int
+    refuse: bool
+    post: Callable[[Mapping[str, Head]], None] | None = None
+
+
+class Recorder:
+    """`tell` takes what the loop should hear of, from any thread; `shut` closes the gate for a reason, or opens it
+    again with ""; `master` is nginx's first process, while there is one."""
+
+    def __init__(
+        self,
+        log: Log,
+        journal: Journal,
+        rules: RecordRules,
+        tell: Callable[[Recorded], None],
+        shut: Callable[[str], None],
+        master: Callable[[], ProcessId | None],
+    ) -> None:
+        self.rules = rules
+        self.listeners: list[Callable[[Sequence[Request]], None]] = []
+        self._log, self._journal, self._tell, self._shut, self._master = log, journal, tell, shut, master
+        self._reading: dict[str, int] | None = None
+        self._trouble, self._since = "", 0.0
+        self._due = {"heads": 0.0, "keep": 0.0, "post": time.monotonic() + 60.0}
+        self._noted: Mapping[str, Head] = {}
+        self._unposted = ""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Takes in what is left, and ends."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        while self.step():
+            pass
+        with suppress(OSError, ExposerError):
+            self._note_heads()
+
+    def step(self) -> bool:
+        """One look at the log; True when there is more to take in at once."""
+        try:
+            batch = self._log.read(self._so_far())
+            if batch.requests or batch.reading != self._reading:
+                self._journal.record(batch.requests, batch.reading)
+            if self._log.room() < ROOM:
+                raise JournalError("the gateway's log has no room left: calls may go unrecorded", "make room")
+        except (JournalError, OSError) as error:
+            self._cannot(str(error))
+            return False
+        self._reading = dict(batch.reading)
+        self._can_again()
+        self._complain(batch)
+        for listener in self.listeners:
+            if batch.requests:
+                listener(batch.requests)
+        return batch.more
+
+    def _so_far(self) -> Mapping[str, int]:
+        if self._reading is None:
+            self._reading = self._journal.reading()
+        return self._reading
+
+    def _cannot(self, why: str) -> None:
+        if self._trouble:
+            return
+        self._trouble, self._since = why, time.time()
+        closed = "; until they can be recorded every call is refused" if self.rules.refuse else ""
+        if self.rules.refuse:
+            self._shut(f"calls cannot be recorded: {why}")
+        text = f"calls cannot be recorded: {why}{closed}"
+        self._tell(Recorded("unrecorded", text, trouble=text))
+
+    def _can_again(self) -> None:
+        if not self._trouble:
+            return
+        seconds = time.time() - self._since
+        self._trouble = ""
+        self._shut("")
+        text = f"calls are recorded again; for {seconds:.0f} s they were not, and what the log has of them is taken in"
+        self._tell(Recorded("recorded-again", text, data={"since": self._since, "seconds": round(seconds, 1)}))
+
+    def _complain(self, batch: Batch) -> None:
+        if batch.missing:
+            text = "a log of the gateway is gone or shorter than it was: some calls may not be on record"
+            self._tell(Recorded("log-missing", text))
+        if batch.senseless:
+            text = f"{batch.senseless} lines of the gateway's log make no sense: some calls may not be on record"
+            self._tell(Recorded("log-damaged", text, data={"lines": batch.senseless}))
+
+    def _run(self) -> None:
+        with suppress(OSError, AttributeError):  # whoever answers callers goes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        while not self._ended.is_set():
+            try:
+                more = self.step()
+                self._now_and_then()
+            except Exception as error:  # a bug here must be heard of, and must not end the record
+                more = False
+                self._cannot(f"{type(error).__name__}: {error}")
+            if not more:
+                self._ended.wait(EVERY)
+
+    def _now_and_then(self) -> None:
+        with suppress(OSError, ExposerError):
+            self._log.turn(self._master())
+            self._drop_old()
+            if self._is_due("heads", HEADS_EVERY):
+                self._note_heads()
+            if self._is_due("keep", KEEP_EVERY):
+                self._keep()
+            if self.rules.post is not None and self._is_due("post", POST_EVERY):
+                self._post()
+
+    def _drop_old(self) -> None:
+        """That it is done with stands in the journal first: dying in between must not look like a loss."""
+        if done := self._log.finished(self._so_far(), self._master()):
+            self._reading = {**self._so_far(), done: DONE}
+            self._journal.record((), self._reading)
+            self._log.drop()
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + every
+        return True
+
+    def _note_heads(self) -> None:
+        heads = self._journal.heads()
+        if heads != self._noted:
+            self._journal.note_heads()
+            self._noted = heads
+
+    def _keep(self) -> None:
+        """Removes what is too old, piece by piece, and lets others in between."""
+        while self._journal.forget(time.time() - self.rules.retain, self.rules.max_size):
+            if self._ended.wait(0.05):
+                return
+
+    def _post(self) -> None:
+        assert self.rules.post is not None  # noqa: S101
+        try:
+            self.rules.post(self._journal.heads())
+            self._unposted = ""
+        except ExposerError as error:
+            if error.message != self._unposted:
+                self._unposted = error.message
+                self._tell(Recorded("unposted", f"the journal's head could not be sent: {error.message}"))
+
+
+def take_in(log: Log, journal: Journal) -> None:
+    """All that a log still has, where no supervisor runs; afterwards the log may go. Raises JournalError, OSError."""
+    more = True
+    while more:
+        batch = log.read(journal.reading())
+        journal.record(batch.requests, batch.reading)
+        more = batch.more
+    journal.record((), {})
+    journal.note_heads()
