@@ -141,6 +141,12 @@ def close(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
+def close_door_to_others(folder: Path) -> None:
+    """nginx lets everybody connect to its sockets; the folder around this one keeps out most, and now it does all."""
+    with suppress(FileNotFoundError):
+        (folder / DOOR).chmod(0o600)
+
+
 def shut_door(folder: Path) -> None:
     """Removes the socket: one that a killed nginx has left behind keeps the next from listening there."""
     (folder / DOOR).unlink(missing_ok=True)

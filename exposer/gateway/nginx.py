@@ -95,6 +95,7 @@ class NginxProcess:
         try:
             self._await_generation(process, listen, mark)
             self._insist_on_refusal(listen)
+            place.close_door_to_others(self.folder)
             place.fill(self.folder, self.policy.live, passing=self._passing)
             place.sync_paused(self.folder, self.policy.paused)
         except BaseException:

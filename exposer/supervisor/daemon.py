@@ -133,14 +133,14 @@ class Daemon:
         self.loop.nudge()  # the first cycle has nothing to wait for
         while not self.loop.finished:
             self.loop.cycle(TICK)
+            if not self._announced and self.loop.state.phase == "online":
+                self._announced = True  # before others can read that it is online: they may end it at once
+                self.on_online(self.status())
             self._publish_snapshot()
             if self.places.locked():
                 raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
             if self._config_changed.is_set():
                 self._reload()
-            if not self._announced and self.loop.state.wanted and self.loop.state.phase == "online":
-                self._announced = True
-                self.on_online(self.status())
             if not self._announced and deadline():
                 self.loop.stop(self._late())
             if not self.loop.state.wanted:
