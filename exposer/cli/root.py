@@ -19,6 +19,7 @@ COMMANDS = {
     "rotate-key": ("exposer.cli.keys:rotate_key", "Make a new key; the old one ends after a grace."),
     "keys": ("exposer.cli.keys:keys", "List, add and revoke keys."),
     "schema": ("exposer.cli.schema:schema", "Show the published document and its operations."),
+    "audit": ("exposer.cli.audit:audit", "Show who called what, and what left; prove that the record is whole."),
     "panic": ("exposer.cli.panic:panic", "Take everything offline now; never asks."),
     "unlock": ("exposer.cli.unlock:unlock", "Lift the lock that a panic left."),
     "logs": ("exposer.cli.logs:logs", "Show what the backend, gateway, tunnel or supervisor wrote."),

@@ -1,0 +1,104 @@
+"""Calls and events of the record as lines, fields and labels."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exposer.errors import ExposerError
+from exposer.files import Places
+
+if TYPE_CHECKING:
+    from exposer.journal import Event, Request
+
+CALLS_HEAD = (
+    "at",
+    "key",
+    "label",
+    "operation",
+    "method",
+    "status",
+    "bytes",
+    "seconds",
+    "request",
+    "address",
+    "path",
+)
+EVENTS_HEAD = ("at", "kind", "text")
+
+
+class Labels:
+    """Whose key an id is. A ring that cannot be read, or that a panic has put aside, costs only the labels."""
+
+    def __init__(self, found: Places) -> None:
+        from exposer.keys.store import RingStore
+
+        store = RingStore(Path(found.state))
+        if not store.exists():
+            store.path = store.path.with_name("keyring.panicked")
+        try:
+            self._known = {key.id: key.label for key in store.read().keys}
+        except ExposerError:
+            self._known = {}
+
+    def of(self, key_id: str) -> str:
+        return self._known.get(key_id, key_id)
+
+    def ids(self, label: str) -> tuple[str, ...]:
+        """The ids of all keys that ever had this label; of an id itself, that."""
+        return (*(key_id for key_id, known in self._known.items() if known == label), label)
+
+
+def call_line(call: "Request", labels: Labels) -> str:
+    """One call in one line."""
+    who = labels.of(call.key) if call.key else "-"
+    what = call.operation or call.path or "-"
+    left, took = size(call.bytes), f"{call.duration * 1000:.0f} ms"
+    about = f"{who:<16}  {call.method:<4} {what:<32}"
+    return f"{_clock(call.at)}  {call.status}  {about}  {left:>8}  {took:>8}  {call.address}"
+
+
+def event_line(event: "Event") -> str:
+    """One event in one line."""
+    return f"{_clock(event.at)}   ·   {event.data.get('text') or event.kind}"
+
+
+def call_fields(call: "Request", labels: Labels) -> dict[str, Any]:
+    """One call for machines."""
+    return {
+        "at": iso(call.at),
+        "key": call.key,
+        "label": labels.of(call.key) if call.key else "",
+        "operation": call.operation,
+        "method": call.method,
+        "status": call.status,
+        "bytes": call.bytes,
+        "seconds": call.duration,
+        "request": call.request,
+        "address": call.address,
+        "path": call.path,
+    }
+
+
+def event_fields(event: "Event") -> dict[str, Any]:
+    """One event for machines."""
+    return {"at": iso(event.at), "kind": event.kind, "text": str(event.data.get("text", ""))}
+
+
+def size(number: int) -> str:
+    """Bytes as people read them: 1.2 MB."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def iso(seconds: float) -> str:
+    """With milliseconds: calls come close upon one another."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{thousandths:03d}Z"
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
