@@ -28,6 +28,7 @@ from exposer.keys.model import Ring
 from exposer.keys.ring import settle
 from exposer.keys.status import describe, timestamp
 from exposer.keys.store import RingBrokenError, RingStore
+from exposer.notify.teller import Teller
 from exposer.openapi.declared import server_hosts, with_query
 from exposer.openapi.fit import offered
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
@@ -51,7 +52,7 @@ CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
 NOT_ONLINE = "https://not-online.invalid"
 
 
-class House:
+class House(Teller):
     """One config, made into parts. A new config is a new House; the parts that mean the same have the same digest."""
 
     def __init__(
@@ -63,9 +64,8 @@ class House:
         without_document: bool = False,
         shutter: Shutter | None = None,
     ) -> None:
-        self.config = config
+        super().__init__(config, places)
         self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
-        self.places = places
         self.engine = engine
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
         self.store = RingStore(Path(places.state))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Reads one line from its standard input, then becomes the program. When the parent dies before it has put the
 # process on record, the pipe ends, `read` fails and nothing was ever started.
-GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
+GATE = ("/bin/sh", "-c", 'read -r go && in=$1 && shift && exec "$@" <"$in"', "gate")
 
 # What a child may inherit. Everything else (tokens, proxies, LD_*, provider settings) stays out.
 INHERITED = (
@@ -275,8 +275,10 @@ def spawn(
     record: "Callable[[ProcessId], None]",
     env: "Mapping[str, str] | None" = None,
     cwd: str | None = None,
+    stdin: str = "/dev/null",
 ) -> ProcessId:
     """Starts a program in a session of its own, output appended to the file `log` (0600), and returns its identity.
+    `stdin` is a file that it reads.
 
     The program does not begin before `record` has returned: whoever calls puts the identity into the ledger there.
     When `record` raises, or this process dies, the program is never executed. Raises FileNotFoundError when
@@ -292,7 +294,7 @@ def spawn(
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         child = subprocess.Popen(
-            [*GATE, program, *argv[1:]],
+            [*GATE, stdin, program, *argv[1:]],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,

@@ -22,7 +22,7 @@ COMMANDS = {
     "audit": ("exposer.cli.audit:audit", "Show who called what, and what left; prove that the record is whole."),
     "panic": ("exposer.cli.panic:panic", "Take everything offline now; never asks."),
     "unlock": ("exposer.cli.unlock:unlock", "Lift the lock that a panic left."),
-    "logs": ("exposer.cli.logs:logs", "Show what the backend, gateway, tunnel or supervisor wrote."),
+    "logs": ("exposer.cli.logs:logs", "Show what the backend, gateway, tunnel, supervisor or hooks wrote."),
     "config": ("exposer.cli.config:config", "Check and show exposer.toml."),
     "completion": ("exposer.cli.completion:completion", "Print the shell completion script."),
 }

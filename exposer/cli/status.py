@@ -71,7 +71,8 @@ def wait(goal: str | None, timeout: str) -> None:
     def reached() -> bool:
         data = current(found)
         if goal == "address":
-            return bool(data.get("public_url")) and data["public_url"] != first
+            settled = not data.get("schema", {}).get("stale", True)  # whoever reads on finds the new document
+            return bool(data.get("public_url")) and data["public_url"] != first and settled
         return bool(data["phase"] == goal)
 
     if not procs.wait_until(reached, seconds, every=0.1):

@@ -148,9 +148,12 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """`[notify]`: who is told when something happens."""
+    """`[notify]`: who is told when something happens. `secret` signs what goes to webhooks; `urls` are addresses as the
+    library apprise has them."""
 
-    webhook: tuple[str, ...] = ()
+    webhook: "tuple[str | SecretRef, ...]" = ()
+    secret: SecretRef | None = None
+    urls: tuple[SecretRef, ...] = ()
     desktop: bool = True
 
 

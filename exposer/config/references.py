@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from exposer.config import leaks
+from exposer.config import leaks, values
 from exposer.config.leaks import shown
 from exposer.config.model import SecretRef
 from exposer.config.places import absolute
@@ -26,6 +26,13 @@ def reference(folder: Path, value: Any) -> SecretRef:
     if scheme == "env" and not VARIABLE.fullmatch(name):
         raise wrong('should name a variable after "env:", such as "env:UPSTREAM_TOKEN" (letters, digits and _)')
     return SecretRef(scheme, str(absolute(folder, name)) if scheme == "file" else name)
+
+
+def webhook(folder: Path, value: Any) -> str | SecretRef:
+    """An address; or where it is, when whoever knows it may post there."""
+    if isinstance(value, str) and value.partition(":")[0] in SCHEMES:
+        return reference(folder, value)
+    return values.url(value)
 
 
 def environment(folder: Path, value: Any) -> dict[str, str | SecretRef]:

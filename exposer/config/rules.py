@@ -17,9 +17,6 @@ INERT = (
     "limits.response",
     "limits.egress",
     "panic.on",
-    "notify.webhook",
-    "notify.desktop",
-    "hooks.address_changed",
 )
 
 # What exposer cannot do to a backend that it does not run, or runs as a plain process.

@@ -70,7 +70,7 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain("", item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_masked(item) if name == "webhook" else item for item in value]
+        return [_masked(item) if name == "webhook" and isinstance(item, str) else _plain("", item) for item in value]
     return FORMATS[name](value) if name in FORMATS else value
 
 

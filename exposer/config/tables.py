@@ -85,7 +85,12 @@ def tables(folder: Path) -> dict[str, Table]:
             "on": partial(many, partial(choice, TRIGGERS)),
         },
         "doors": {"openapi": flag, "mcp": flag, "privacy": flag},
-        "notify": {"webhook": partial(many, url), "desktop": flag},
+        "notify": {
+            "webhook": partial(many, partial(references.webhook, folder)),
+            "secret": partial(references.reference, folder),
+            "urls": partial(many, partial(references.reference, folder)),
+            "desktop": flag,
+        },
         "hooks": {"address_changed": partial(places.call, folder)},
         "audit": {
             "retain": duration,

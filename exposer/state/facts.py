@@ -86,6 +86,24 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """The own hook has been told of a new address; `before` is the last one that was announced. `error` is why it did
+    not work."""
+
+    url: str
+    before: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that a worker wants noted."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """The public address was asked from outside. `refuses` is False only when an answer came without a key."""
 
@@ -113,4 +131,18 @@ class Recorded:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-Fact = Started | Reloaded | Stopped | Gone | Failed | Looked | Documented | Published | Checked | Renewed | Recorded
+Fact = (
+    Started
+    | Reloaded
+    | Stopped
+    | Gone
+    | Failed
+    | Looked
+    | Documented
+    | Published
+    | Announced
+    | Noted
+    | Recorded
+    | Checked
+    | Renewed
+)

@@ -27,6 +27,8 @@ from exposer.supervisor.world import World
 
 # How long an orderly `down` may take before what is left is ended by force.
 PATIENCE_DOWN = 40.0
+# How long the end waits for notices that are on their way.
+PATIENCE_NOTICES = 3.0
 
 
 class Home(Rooms, Protocol):
@@ -160,6 +162,7 @@ class Daemon:
         """What is left is ended by force, and nothing of ours stays behind."""
         left = self.home.sweep()
         self.world.close()
+        self.loop.people.close(PATIENCE_NOTICES)
         for path in (self.places.ledger, self.places.snapshot):
             Path(path).unlink(missing_ok=True)
         return Outcome(self.loop.state, self.loop.state.failure, left)

@@ -6,13 +6,27 @@ from collections.abc import Callable, Mapping
 
 from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
-from exposer.state.facts import Checked, Documented, Fact, Failed, Looked, Published, Recorded, Renewed
+from exposer.state.facts import (
+    Announced,
+    Checked,
+    Documented,
+    Fact,
+    Failed,
+    Looked,
+    Noted,
+    Published,
+    Recorded,
+    Renewed,
+)
 from exposer.state.lifecycle import advance, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
 from exposer.supervisor.address import AddressPipeline
+from exposer.supervisor.announce import Announcer
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.networks import NetworkLists
+from exposer.supervisor.notices import TOLD
+from exposer.supervisor.people import People
 from exposer.supervisor.ports import Part, Rooms
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
@@ -35,6 +49,8 @@ class Loop:
         self.state = Exposure()
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
         self._networks = NetworkLists(self.state, world, self.note)
+        self.people = People(rooms, world)
+        self._announcer = Announcer(self.state, world, self.note, self.people.tell)
         self._stamp = ""
         self._parts: dict[str, Part] = {}
         self._upstream = ""
@@ -54,6 +70,7 @@ class Loop:
                 self._begin(action)
         if self.state.wanted:
             self._address.follow(self.rooms, now)
+            self._announcer.follow(self.rooms, now)
             self._networks.follow(self.rooms, time.time())
         self._set_phase()
 
@@ -80,6 +97,7 @@ class Loop:
     def take_config(self, rooms: Rooms) -> None:
         """Takes a new config over; what differs follows in the next cycles."""
         self.rooms, self._stamp = rooms, ""
+        self.people.follow(rooms)
         self._address.begin_anew()
         self.state.config_error = ""
         for role, unit in self.state.units.items():
@@ -109,6 +127,8 @@ class Loop:
                 self.show("journal", f"{error.message}; what cannot be recorded is shown here only")
             self.state.unwritten["journal"] = error.message
         self.show(kind, text)
+        if kind in TOLD:
+            self.people.tell(kind, text, **data)
 
     def _facts(self, wait: float) -> list[Fact]:
         facts: list[Fact] = []
@@ -201,6 +221,12 @@ class Loop:
             case Recorded():
                 self._hear_of_the_record(fact)
                 return
+            case Announced():
+                self._announcer.take(fact)
+                return
+            case Noted(kind=kind, text=text):
+                self.note(kind, text)
+                return
             case Failed(role="publish"):
                 self._address.take_unpublished(fact)
                 return
@@ -270,3 +296,4 @@ class Loop:
             before, state.phase, state.since = state.phase, phase, time.time()
             state.was_online = state.was_online or phase == "online"
             self.note("phase", f"{before} → {phase}", phase=phase, before=before)
+        self.people.hear_of_phase(state, time.time())

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from exposer.notify.notice import Destination
 from exposer.openapi.model import Operation, Publication
 from exposer.procs import Entry
 from exposer.state.facts import Checked, Documented
@@ -46,6 +47,8 @@ class Reloadable(Part, Protocol):
 class Rooms(Protocol):
     """What the app builds out of one config. A new config is a new one of these."""
 
+    name: str
+
     def backend(self) -> Part: ...
 
     def gateway(self, upstream: str, documented: Documented, now: float) -> Part: ...
@@ -63,6 +66,15 @@ class Rooms(Protocol):
 
     def check(self, url: str, operations: tuple[Operation, ...]) -> Checked:
         """Asks the public address as an outsider would. Never raises."""
+
+    def announced(self) -> str:
+        """The address that the own hook was last told of, by an earlier supervisor too; "" when there is none."""
+
+    def announce(self, url: str, before: str, record: Record) -> None:
+        """Runs the own hook, if any, and remembers that it worked. Blocks for so long. Raises ExposerError, OSError."""
+
+    def destinations(self) -> tuple[Destination, ...]:
+        """Who gets notices."""
 
     def sync_keys(self, now: float) -> None:
         """Makes a key that no longer passes be refused at once, without a reload. Raises ExposerError."""

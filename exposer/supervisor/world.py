@@ -9,9 +9,11 @@ from contextlib import suppress
 
 from exposer import procs
 from exposer.errors import ExposerError, of_system
+from exposer.notify.hook import ROLE as HOOK
 from exposer.openapi.model import Operation
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import (
+    Announced,
     Checked,
     Documented,
     Fact,
@@ -78,6 +80,18 @@ class World:
         self._submit(
             "check", lambda: rooms.check(url, operations), otherwise=lambda why: Checked(url, False, None, why)
         )
+
+    def announce(self, rooms: Rooms, url: str, before: str) -> None:
+        def job() -> Fact:
+            try:
+                self._sweep(HOOK, rooms)  # one that an earlier supervisor has begun
+                rooms.announce(url, before, self.ledger.append)
+            finally:
+                with suppress(OSError):  # it has ended, so a line too many does no harm
+                    self.ledger.keep(lambda entry: entry.role != HOOK)
+            return Announced(url, before)
+
+        self._submit("announce", job, otherwise=lambda why: Announced(url, before, why))
 
     def renew(self, rooms: Rooms, now: float) -> None:
         self._submit("networks", lambda: Renewed(rooms.renew_networks(now)), keeps=True)
