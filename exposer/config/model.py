@@ -75,6 +75,9 @@ class Tunnel:
     binary: str = ""
     hostname: str = ""
     token: SecretRef | None = None
+    credentials: SecretRef | None = None
+    traffic_policy: str = ""
+    service: str = ""
     region: str = ""
     protocol: str = "auto"
     host: str = ""

@@ -110,6 +110,8 @@ def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Probl
     """What this tunnel's provider still needs."""
     if tunnel.provider == "server":
         return [("tunnel.provider", f"'server' {NOT_YET}; use cloudflared, ngrok, ssh or local")]
+    if tunnel.provider == "cloudflared" and tunnel.token and tunnel.credentials:
+        return [("tunnel.credentials", "and tunnel.token are two ways to the same tunnel: give one of them")]
     return [
         (f"tunnel.{key}", f"is missing: {why}")
         for key, why in _needs(tunnel, present)
@@ -120,14 +122,17 @@ def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Probl
 def _needs(tunnel: Tunnel, present: Collection[str]) -> tuple[tuple[str, str], ...]:
     """The keys a provider cannot do without, each with its reason."""
     if tunnel.provider == "ssh":
-        return SSH_NEEDS
-    if tunnel.provider == "cloudflared" and (tunnel.token or "tunnel.token" in present):
-        return (("hostname", 'the public name of the tunnel that the token is for, such as "api.example.com"'),)
-    if tunnel.provider == "cloudflared" and (tunnel.hostname or "tunnel.hostname" in present):
+        return () if tunnel.service or "tunnel.service" in present else SSH_NEEDS
+    if tunnel.provider != "cloudflared":
+        return ()
+    if any(getattr(tunnel, key) or f"tunnel.{key}" in present for key in ("token", "credentials")):
+        return (("hostname", 'the public name of the tunnel that they are for, such as "api.example.com"'),)
+    if tunnel.hostname or "tunnel.hostname" in present:
         return (
             (
                 "token",
-                'without it the address is a random one and not this hostname; write "env:TUNNEL_TOKEN"',
+                "without it, or tunnel.credentials, the address is a random one and not this hostname; "
+                'write "env:TUNNEL_TOKEN"',
             ),
         )
     return ()

@@ -31,6 +31,7 @@ from exposer.config.values import (
 
 KINDS = ("image", "build", "container", "command", "url")
 PROVIDERS = ("cloudflared", "ngrok", "ssh", "server", "local")
+SSH_SERVICES = ("localhost.run", "pinggy", "serveo")
 ENGINES = ("auto", "docker", "process", "swarm")
 LOGINS = ("api-key", "bearer", "basic", "oauth")
 CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
@@ -133,6 +134,9 @@ def _tunnel(folder: Path) -> Table:
         "binary": partial(places.program, folder),
         "hostname": hostname,
         "token": partial(references.reference, folder),
+        "credentials": partial(references.reference, folder),
+        "traffic_policy": partial(places.file, folder),
+        "service": partial(choice, SSH_SERVICES),
         "region": WORD,
         "protocol": partial(choice, ("auto", "quic", "http2")),
         "host": HOST,

@@ -47,7 +47,8 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Something could not be done. `fatal` when trying again cannot help; `keeps` when the old one still runs."""
+    """Something could not be done. `fatal` when trying again cannot help (with a `wait`: hardly,
+    so not before that many seconds); `keeps` when the old one still runs."""
 
     role: str
     error: str

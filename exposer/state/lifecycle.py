@@ -32,16 +32,17 @@ def advance(unit: Unit, fact: Fact, now: float) -> Unit:
         case Documented():
             return _running(unit, Entry(unit.role, digest=unit.trying or unit.digest, detail={"shape": unit.role}), now)
         case Stopped():
-            return Unit(unit.role, failures=unit.failures, restarts=unit.restarts, retry_at=unit.retry_at)
+            why = unit.error if unit.fatal else ""  # why it was stopped for good must not be forgotten
+            return Unit(unit.role, failures=unit.failures, restarts=unit.restarts, retry_at=unit.retry_at, error=why)
         case Gone():
             gone = _failed(unit, fact.why, "", "gone", now, fact.wait)
-            return gone.with_(retry_at=float("inf")) if fact.fatal else gone
+            return gone.with_(retry_at=float("inf")) if fact.fatal and not fact.wait else gone
         case Failed(keeps=True, error=error, hint=hint, code=code):
             refused = unit.trying or unit.refused
             return unit.with_(busy=False, error=error, hint=hint, code=code, refused=refused, trying="", looked_at=now)
         case Failed():
             failed = _failed(unit, fact.error, fact.hint, fact.code, now, fact.wait)
-            return failed.with_(retry_at=float("inf")) if fact.fatal else failed
+            return failed.with_(retry_at=float("inf")) if fact.fatal and not fact.wait else failed
         case Looked(look=look):
             return _looked(unit, fact, now) if look.alive else unit.with_(busy=False)
         case _:

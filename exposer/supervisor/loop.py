@@ -245,7 +245,7 @@ class Loop:
             if not fact.operations and not self.state.was_online:
                 self.stop(nothing_published(fact))
         if isinstance(fact, Looked) and after.fatal:
-            self._give_up(role, fact.look.error)
+            self._give_up(role, fact.look.error, float(fact.look.detail.get("wait") or 0.0))
         if isinstance(fact, Failed) and self._ends_the_attempt(fact):
             self._fail(fact)
 
@@ -255,11 +255,12 @@ class Loop:
             self.state.unwritten["record"] = fact.trouble
         self.note(fact.kind, fact.text, **fact.data)
 
-    def _give_up(self, role: str, why: str) -> None:
-        """A part that runs but must not (its far side leads elsewhere) is stopped and not started again."""
+    def _give_up(self, role: str, why: str, wait: float) -> None:
+        """A part that runs but must not (its far side leads elsewhere) is stopped and not started again soon."""
         self._fail(Failed(role, why, fatal=True))
         self._begin(Stop(role, why))
-        self.state.units[role] = self.state.units[role].with_(retry_at=float("inf"))
+        until = time.monotonic() + wait if wait > 0 else float("inf")
+        self.state.units[role] = self.state.units[role].with_(retry_at=until)
 
     def _ends_the_attempt(self, fact: Failed) -> bool:
         return not self.state.was_online and self.state.wanted and fails_fast(fact)

@@ -23,7 +23,7 @@ def sentence(fact: Fact, before: Unit, *, wanted: bool, news: bool, ends: bool) 
         case Gone(role=role) if not wanted:
             return "stopped", f"{role}: stopped", {"role": role}
         case Gone(role=role, why=why):
-            return "gone", f"{role}: {why}" + ("" if fact.fatal else "; starting it again"), {"role": role}
+            return "gone", f"{role}: {why}{_what_follows(fact)}", {"role": role}
         case Failed():
             return _failure(fact, before, ends)
         case Documented(operations=ops, total=total) if news:
@@ -42,3 +42,9 @@ def _failure(fact: Failed, before: Unit, ends: bool) -> Said | None:
         return ("refused", text, data) if fact.error != before.error else None
     # What ends the attempt is said once, as the error at the end.
     return "gave-up" if ends else "failed", f"{fact.role}: {fact.error}", data
+
+
+def _what_follows(fact: Gone) -> str:
+    if fact.wait >= 60.0:
+        return f"; starting it again in {fact.wait / 60.0:.0f} min"
+    return "" if fact.fatal else "; starting it again"

@@ -1,10 +1,8 @@
-"""A tunnel through Cloudflare: a quick one with a name of the moment, or a named one with a token."""
+"""A tunnel through Cloudflare: a quick one with a name of the moment, or a named one of the user's own."""
 
-import base64
-import binascii
 import json
 import re
-import uuid
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,14 +13,14 @@ from exposer.errors import TimeoutExceededError
 from exposer.procs import Entry
 from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.cloudflared_log import OPTIONAL, explain, refused, unknown_flag
-from exposer.tunnels.fact import Fault, TunnelConfigError, TunnelError
-from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, is_pyngrok, lines_of, port_of
+from exposer.tunnels.cloudflared_named import HOSTNAME, Named, config_text, named, plain_hostname
+from exposer.tunnels.fact import Fault, TunnelError
+from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, is_downloader, lines_of, port_of
 
 INSTALL = (
     "Debian or Ubuntu: add Cloudflare's package repository, then `apt install cloudflared`; macOS: `brew "
     "install cloudflared`; by hand: download it from Cloudflare and name it in tunnel.binary"
 )
-_HOSTNAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _FAILS = re.compile(r"^cloudflared_tunnel_tunnel_register_fail\S* ([0-9.e+]+)$", re.MULTILINE)
 _SUCCESSES = re.compile(r"^cloudflared_tunnel_tunnel_register_success\S* ([0-9.e+]+)$", re.MULTILINE)
 
@@ -36,11 +34,13 @@ def argv(
     metrics: str,
     label: str,
     token_file: str = "",
+    credentials: bool = False,
     door: str = "",
     without: tuple[str, ...] = (),
 ) -> list[str]:
-    """The command. `config` is a file of our own, so that no file of the user's decides what is exposed. For a named
-    tunnel the dashboard decides; for a quick one it is the socket `door`, named from the folder that it is in.
+    """The command. `config` is a file of our own, so that no file of the user's decides what is exposed. For a
+    tunnel by token the dashboard decides, for one by `credentials` that file; for a quick one it is the socket `door`,
+    named from the folder that it is in.
 
     `without` names optional flags that this version does not know.
     """
@@ -51,36 +51,23 @@ def argv(
         ("metrics", "--metrics", metrics),
         ("label", "--label", label),
         ("output", "--output", "json"),
-        ("grace-period", "--grace-period", "2s"),
+        # Calls in flight are let finish before a stop, by the gateway: here waiting would only delay it.
+        ("grace-period", "--grace-period", "0s"),
         ("management-diagnostics", "--management-diagnostics=false"),
         ("protocol", "--protocol", tunnel.protocol or "auto"),
+        ("edge-ip-version", "--edge-ip-version", "auto"),
         ("max-edge-addr-retries", "--max-edge-addr-retries", "0"),
         ("retries", "--retries", "0"),
         *((("region", "--region", tunnel.region),) if tunnel.region else ()),
     )
     origin = ("--unix-socket", door) if door and not token_file else ("--url", f"http://{listen}")
-    last = ("run", "--token-file", token_file, *origin) if token_file else origin
+    last = ("run", "--token-file", token_file, *origin) if token_file else ("run",) if credentials else origin
     return [
         binary,
         "tunnel",
         *(word for name, *words in flags if name not in without for word in words),
         *last,
     ]
-
-
-def token_fault(token: str) -> str:
-    """What is wrong with a tunnel's token; "" when it has the right form. Never repeats any of it."""
-    try:
-        data = json.loads(base64.b64decode(token.encode("ascii"), validate=True))
-    except (ValueError, binascii.Error):
-        return "it is not base64 of JSON; copy the whole long word that begins with eyJ"
-    if not isinstance(data, dict) or not all(isinstance(data.get(key), str) and data[key] for key in "ats"):
-        return "it lacks the account, the tunnel or the secret"
-    try:
-        uuid.UUID(data["t"])
-    except ValueError:
-        return "its tunnel id is not a UUID"
-    return ""
 
 
 def strays(config: Any, listen: str, door: str = "", alone: bool = False) -> list[str] | None:
@@ -114,15 +101,18 @@ class Cloudflared(Program):
 
     provider = "cloudflared"
 
+    # Killed at once over quic, it would leave visitors hanging; asked to, it is gone in a moment or not at all.
+    ladder = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
+
     def start(self, record: Record, tell: Tell) -> Entry:
-        secret = self._token()
-        binary = find_program(self.tunnel.binary, "cloudflared", "cloudflared", INSTALL, refuse=is_pyngrok)
-        tell("asking Cloudflare for a quick tunnel" if not secret else f"connecting {self._hostname()} to Cloudflare")
+        own = named(self.tunnel, self.resolve)
+        binary = find_program(self.tunnel.binary, "cloudflared", "cloudflared", INSTALL, refuse=is_downloader)
+        tell(f"connecting {own.hostname} to Cloudflare" if own else "asking Cloudflare for a quick tunnel")
         without: tuple[str, ...] = ()
         while True:
-            entry = self._run(binary, secret, without, record)
+            entry = self._run(binary, own, without, record)
             try:
-                return self.with_url(entry, self._wait(entry, secret))
+                return self.with_url(entry, self._wait(entry, own))
             except TunnelError:
                 self.stop(entry)
                 flag = unknown_flag(lines_of(entry, final=True))
@@ -148,16 +138,18 @@ class Cloudflared(Program):
         if ready.get("status") == 200:
             return Look(True, True, url, detail=detail)
         fault = self._refused(entry) or Fault("cloudflared has no connection to Cloudflare; it goes on trying")
-        return Look(True, False, url, fault.text, fault.fatal, detail)
+        return Look(True, False, url, fault.text, fault.fatal, detail | {"wait": fault.wait})
 
-    def own_files(self) -> tuple[Path, Path]:
-        return self.runtime / "cloudflared.yml", self.runtime / "cloudflared.token"
+    def own_files(self) -> tuple[Path, ...]:
+        return tuple(self.runtime / f"cloudflared.{kind}" for kind in ("yml", "token", "json"))
 
-    def _run(self, binary: str, secret: str, without: tuple[str, ...], record: Record) -> Entry:
-        config, token_file = self.own_files()
-        files.swap(str(config), b"{}\n")
-        if secret:
-            files.swap(str(token_file), secret.encode())
+    def _run(self, binary: str, own: Named | None, without: tuple[str, ...], record: Record) -> Entry:
+        config, token_file, credentials_file = self.own_files()
+        files.swap(str(config), config_text(own, self._service(), str(credentials_file)))
+        if own and own.token:
+            files.swap(str(token_file), own.token.encode())
+        if own and own.credentials:
+            files.swap(str(credentials_file), own.credentials.encode())
         metrics = f"127.0.0.1:{free_port()}"
         command = argv(
             binary,
@@ -166,15 +158,23 @@ class Cloudflared(Program):
             config=str(config),
             metrics=metrics,
             label=f"exposer-{self.name}",
-            token_file=str(token_file) if secret else "",
+            token_file=str(token_file) if own and own.token else "",
+            credentials=bool(own and own.credentials),
             door=Path(self.door).name,
             without=without,
         )
         detail = {"metrics": metrics, "label": f"exposer-{self.name}"}
         # A socket's path may have 107 bytes; its own folder as the working folder keeps it short.
-        return self.launch(command, str(config), record, detail, cwd=str(Path(self.door).parent) if self.door else None)
+        cwd = str(Path(self.door).parent) if self.door else None
+        # Nothing of the user's own ~/.cloudflared has a say.
+        env = procs.child_environment({"HOME": str(self.runtime)})
+        return self.launch(command, str(config), record, detail, env=env, cwd=cwd)
 
-    def _wait(self, entry: Entry, secret: str) -> str:
+    def _service(self) -> str:
+        """Where the rule of a config file of ours leads."""
+        return f"unix:{Path(self.door).name}" if self.door else f"http://{self.listen}"
+
+    def _wait(self, entry: Entry, own: Named | None) -> str:
         """The public URL, once cloudflared says that it is registered with Cloudflare's edge."""
         process, url = entry.process, ""
         assert process is not None  # noqa: S101
@@ -192,14 +192,14 @@ class Cloudflared(Program):
                 raise fault.error()
             return url
         if not process.alive() or refused(lines_of(entry)):
-            raise self._explain(entry, secret).error()
+            raise self._explain(entry, own).error()
         if fault := self._refused(entry):
             raise fault.error()
-        fault = self._explain(entry, secret)
+        fault = self._explain(entry, own)
         raise TimeoutExceededError(f"cloudflared was not connected within {PATIENCE:g} s. {fault.text}", fault.hint)
 
-    def _explain(self, entry: Entry, *secrets: str) -> Fault:
-        return explain(lines_of(entry, final=True), self.tunnel.token is not None, *secrets)
+    def _explain(self, entry: Entry, own: Named | None = None) -> Fault:
+        return explain(lines_of(entry, final=True), self._is_named, *(own.secrets if own else ()))
 
     def _refused(self, entry: Entry) -> Fault | None:
         """A refusal: over http2 the log tells it, over quic only a counter."""
@@ -221,7 +221,7 @@ class Cloudflared(Program):
             return None
         places = "to no service of ours" if found is None else f"to {', '.join(found)}"
         return Fault(
-            f"the dashboard's configuration sends traffic elsewhere: {places}",
+            f"the configuration at Cloudflare sends traffic elsewhere: {places}",
             f"in the Cloudflare dashboard let every public hostname of this tunnel lead to {self._origin()}, "
             "and remove the others",
             fatal=True,
@@ -236,38 +236,18 @@ class Cloudflared(Program):
         )
 
     def _reconnects(self, entry: Entry) -> int:
-        first = 4 if self.tunnel.token else 1
+        first = 4 if self._is_named else 1
         return max(0, int(_count(_SUCCESSES, _text(entry, "/metrics"))) - first)
 
     def _address(self, entry: Entry) -> str:
-        if self.tunnel.token:
-            return f"https://{self._hostname()}"
+        if self._is_named:
+            return f"https://{plain_hostname(self.tunnel.hostname)}"
         hostname = str((_ask(entry, "/quicktunnel") or {}).get("hostname", "")).lower()
-        return f"https://{hostname}" if _HOSTNAME.fullmatch(hostname) else ""
+        return f"https://{hostname}" if HOSTNAME.fullmatch(hostname) else ""
 
-    def _hostname(self) -> str:
-        return self.tunnel.hostname.strip().lower().removeprefix("https://").rstrip("/")
-
-    def _token(self) -> str:
-        """The named tunnel's token, or "" for a quick tunnel."""
-        if self.tunnel.token is None:
-            if self.tunnel.hostname:
-                raise TunnelConfigError(
-                    "tunnel.hostname needs tunnel.token: a quick tunnel's name cannot be chosen",
-                    "make a tunnel in the Cloudflare dashboard and give its token, or leave hostname away",
-                )
-            return ""
-        if not _HOSTNAME.fullmatch(self._hostname()):
-            raise TunnelConfigError(
-                "tunnel.hostname should be the public name of the tunnel, like api.example.org",
-                "cloudflared does not know it; it is what the dashboard shows under Public Hostname",
-            )
-        token = self.resolve(self.tunnel.token).reveal().strip()
-        if fault := token_fault(token):
-            raise TunnelError(
-                f"the token in {self.tunnel.token} is not one of a Cloudflare tunnel: {fault}", fatal=True
-            )
-        return token
+    @property
+    def _is_named(self) -> bool:
+        return self.tunnel.token is not None or self.tunnel.credentials is not None
 
 
 def _text(entry: Entry, path: str) -> str:

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from exposer.tunnels.fact import Fact, Fault, redact
 
 # Flags that not every version knows; without them it works as well.
-OPTIONAL = ("no-prechecks", "management-diagnostics", "max-edge-addr-retries", "label")
+OPTIONAL = ("no-prechecks", "management-diagnostics", "max-edge-addr-retries", "label", "edge-ip-version")
+
+# A deleted tunnel stays so, but one that Cloudflare does not find for a while comes back: asked again, seldom.
+REFUSED_WAIT = 300.0
 
 # What a line means, the gravest first: the gravest of all lines is the reason.
 _MEANINGS = (
@@ -15,7 +18,15 @@ _MEANINGS = (
     ("token", re.compile(r"Provided Tunnel token is not valid|Failed to read token file")),
     ("refused", re.compile(r"Unauthorized\b")),
     ("limited", re.compile(r"error code: 1015|429 Too Many Requests")),
+    ("clock", re.compile(r"x509: certificate has expired or is not yet valid")),
     ("metrics-busy", re.compile(r"Error opening metrics server listener|address already in use")),
+    (
+        "offline",
+        re.compile(
+            r"failed to request quick Tunnel.*(?:no such host|server misbehaving|unreachable|no route|refused|reset)"
+        ),
+    ),
+    ("page", re.compile(r"failed to unmarshal quick Tunnel: invalid character '<'")),
     ("quick", re.compile(r"failed to (?:unmarshal|parse|request) quick Tunnel|unmarshaling QuickTunnel")),
     ("lookup", re.compile(r"Could not lookup srv records|no such host")),
     (
@@ -98,16 +109,33 @@ def _fault(kind: str, said: str) -> Fault:
             return Fault(f"cloudflared did not understand its command line: {said}", hint, fatal=True)
         case "token" | "refused":
             return Fault(
-                f"Cloudflare does not accept the tunnel's token: {said}",
-                "the tunnel was deleted or its token replaced; copy the token again from the Cloudflare "
-                "dashboard (Zero Trust, Networks, Tunnels) into the place that tunnel.token names",
+                f"Cloudflare does not accept the tunnel's token or credentials: {said}",
+                "the tunnel was deleted or its token replaced; copy the token again from the Cloudflare dashboard "
+                "(Zero Trust, Networks, Tunnels) into the place that tunnel.token names, or make new credentials",
                 fatal=True,
+                wait=REFUSED_WAIT,
             )
         case "limited":
             return Fault(
                 "Cloudflare gives no more quick tunnels to this network for a while (429, too many requests)",
                 "wait, or use a named tunnel: tunnel.token and tunnel.hostname",
                 wait=300.0,
+            )
+        case "clock":
+            return Fault(
+                f"Cloudflare's certificate is not valid by this machine's clock: {said}",
+                "is the date right (see: date)? If it is, something in between answers in Cloudflare's place",
+            )
+        case "offline":
+            return Fault(
+                f"Cloudflare cannot be reached: {said}",
+                "is this machine online, and does its DNS work? cloudflared uses no proxy; it is tried again",
+            )
+        case "page":
+            return Fault(
+                "a web page came in place of a quick tunnel: a login page of this network, a proxy, or an outage",
+                "open any page in a browser on this network; a named tunnel does not need that service",
+                wait=60.0,
             )
         case "metrics-busy":
             return Fault(

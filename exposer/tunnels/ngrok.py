@@ -13,7 +13,7 @@ from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.fact import Fault, TunnelConfigError, TunnelError, redact
 from exposer.tunnels.ngrok_codes import explain
 from exposer.tunnels.ngrok_state import State, surprises
-from exposer.tunnels.program import PATIENCE, Program, find_program, is_pyngrok, port_of
+from exposer.tunnels.program import PATIENCE, Program, find_program, is_downloader, port_of
 
 INSTALL = (
     "get the ngrok agent (3.30 or newer) from ngrok's download page or package repository and name it in "
@@ -36,7 +36,7 @@ class Ngrok(Program):
 
     def start(self, record: Record, tell: Tell) -> Entry:
         hostname, token = self._hostname(), self._token()
-        binary = find_program(self.tunnel.binary, "ngrok", "the ngrok agent", INSTALL, refuse=is_pyngrok)
+        binary = find_program(self.tunnel.binary, "ngrok", "the ngrok agent", INSTALL, refuse=is_downloader)
         version = agent_version(binary)
         folder = self._fresh_folder()
         job = {

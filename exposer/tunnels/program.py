@@ -22,12 +22,16 @@ from exposer.tunnels.fact import TunnelConfigError
 
 # Within so many seconds a tunnel has its address and says that it is connected.
 PATIENCE = 30.0
-# Asked to end, then ended. Each provider lets requests in flight finish for two seconds at the most.
+# Asked to end, then ended.
 LADDER = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 2.0))
 # A log is begun anew at a start when it is larger than the first; while it runs the second is the limit.
 LOG_OLD, LOG_LIMIT = 1024 * 1024, 16 * 1024 * 1024
 WINDOW = 64 * 1024
-_IMPORTS_PYNGROK = re.compile(rb"^\s*(?:from|import)\s+pyngrok\b|-m\s*pyngrok\b", re.MULTILINE)
+_DOWNLOADS = re.compile(
+    rb"^\s*(?:from|import)\s+(?:pyngrok|pycloudflared|flask_cloudflared|cloudflared)\b|-m\s*py(?:ngrok|cloudflared)\b"
+    rb"|\A#![^\n]*\bnode\b",
+    re.MULTILINE,
+)
 
 
 def digest_of(tunnel: Tunnel, listen: str, door: str = "") -> str:
@@ -44,10 +48,10 @@ def port_of(listen: str) -> int:
     return int(port)
 
 
-def end(entry: Entry) -> None:
+def end(entry: Entry, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
     """Ends a process and its whole group, politely at first; safe for one that is long gone."""
     if entry.process is not None:
-        procs.stop(entry.process, LADDER)
+        procs.stop(entry.process, ladder)
 
 
 def find_program(
@@ -69,14 +73,15 @@ def _candidates(name: str) -> Iterator[str]:
             yield str(path.absolute())
 
 
-def is_pyngrok(path: str) -> bool:
-    """Whether a program is a script of the Python package pyngrok, which is no agent but downloads one."""
+def is_downloader(path: str) -> bool:
+    """Whether a program is a script of pyngrok or one of its kind in Python or Node: it only bears the agent's name,
+    and downloads one, unchecked, when it is called. A wrapper of the user's own is none of our business."""
     try:
         with Path(path).open("rb") as file:
             begin = file.read(4096)
     except OSError:
         return False
-    return begin.startswith(b"#!") and _IMPORTS_PYNGROK.search(begin) is not None
+    return begin.startswith(b"#!") and _DOWNLOADS.search(begin) is not None
 
 
 def free_port() -> int:
@@ -124,6 +129,7 @@ class Program:
 
     role = TUNNEL
     provider = ""
+    ladder: Sequence[tuple[int, float]] = LADDER
 
     def __init__(
         self,
@@ -155,7 +161,7 @@ class Program:
 
     def stop(self, entry: Entry) -> None:
         """Ends it, and removes what only a running tunnel needs."""
-        end(entry)
+        end(entry, self.ladder)
         for path in self.own_files():
             path.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exposer import wire
 from exposer.config.model import SecretRef, Tunnel
@@ -29,7 +30,10 @@ NGROK_TOKEN = "2abcStandInTokenThatIsSecret_7QyV9wN3"
 CLOUDFLARE_TOKEN = base64.b64encode(
     json.dumps({"a": "account-of-tests", "t": str(uuid.UUID(int=7)), "s": "c2VjcmV0LW9mLXRlc3Rz"}).encode()
 ).decode()
-SECRETS = {"NGROK": NGROK_TOKEN, "CLOUDFLARE": CLOUDFLARE_TOKEN}
+CREDENTIALS = json.dumps(
+    {"AccountTag": "account-of-tests", "TunnelSecret": "c2VjcmV0LW9mLWEtZmlsZQ==", "TunnelID": str(uuid.UUID(int=8))}
+)
+SECRETS = {"NGROK": NGROK_TOKEN, "CLOUDFLARE": CLOUDFLARE_TOKEN, "CREDENTIALS": "c2VjcmV0LW9mLWEtZmlsZQ=="}
 BLOB = os.urandom(1024) * (10 * 1024)
 
 Part = Cloudflared | Local | Ngrok | Ssh
@@ -86,7 +90,8 @@ class Scene:
 
 
 def resolve(ref: SecretRef) -> Secret:
-    return Secret(SECRETS.get(ref.name) or os.environ[ref.name])
+    known = {**SECRETS, "CREDENTIALS": CREDENTIALS}
+    return Secret(known.get(ref.name) or os.environ[ref.name])
 
 
 @pytest.fixture
@@ -152,6 +157,12 @@ def named_tunnel(tmp_path: Path, **knobs: object) -> tuple[Tunnel, Path]:
     return Tunnel("cloudflared", binary=str(binary), token=token, hostname="api.example.org"), binary
 
 
+def filed_tunnel(tmp_path: Path, **knobs: object) -> tuple[Tunnel, Path]:
+    binary = fake_cloudflared.install(tmp_path, **knobs)
+    credentials = SecretRef("env", "CREDENTIALS")
+    return Tunnel("cloudflared", binary=str(binary), credentials=credentials, hostname="api.example.org"), binary
+
+
 def ngrok_tunnel(tmp_path: Path, **knobs: object) -> tuple[Tunnel, Path]:
     binary = fake_ngrok.install(tmp_path, **knobs)
     return Tunnel("ngrok", binary=str(binary), token=SecretRef("env", "NGROK")), binary
@@ -169,6 +180,7 @@ KINDS = (
     pytest.param("ssh", marks=pytest.mark.ssh),
     "cloudflared stand-in, quick",
     "cloudflared stand-in, named",
+    "cloudflared stand-in, by credentials",
     "ngrok stand-in",
     pytest.param("cloudflared", marks=pytest.mark.slow),
     pytest.param("ngrok", marks=pytest.mark.slow),
@@ -188,6 +200,9 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path, open_scene: Callable[.
             return open_scene(tunnel, lambda url: fake_cloudflared.public(binary))
         case "cloudflared stand-in, named":
             tunnel, binary = named_tunnel(tmp_path)
+            return open_scene(tunnel, lambda url: fake_cloudflared.public(binary))
+        case "cloudflared stand-in, by credentials":
+            tunnel, binary = filed_tunnel(tmp_path)
             return open_scene(tunnel, lambda url: fake_cloudflared.public(binary))
         case "ngrok stand-in":
             tunnel, binary = ngrok_tunnel(tmp_path)
@@ -464,7 +479,7 @@ class TestCloudflared:
     ) -> None:
         made = named_tunnel(tmp_path, ingress=[{"hostname": "a.example", "service": "http://127.0.0.1:1"}])
         error = failure(self.scene(open_scene, made)[0])
-        assert "dashboard" in error.message
+        assert "dashboard" in error.hint
         assert fatal(error)
 
     def test_a_dashboard_that_sends_traffic_elsewhere_later_on_is_seen(
@@ -497,6 +512,72 @@ class TestCloudflared:
         error = failure(self.scene(open_scene, quick_tunnel(tmp_path, unknown=["metrics"]))[0])
         assert "-metrics" in error.message
         assert fatal(error)
+
+    def test_a_tunnel_by_credentials_leads_to_the_gateway_alone(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene, _ = self.scene(open_scene, filed_tunnel(tmp_path))
+        entry = scene.start()
+        assert entry.detail["url"] == "https://api.example.org"
+        assert scene.visit(entry) == b"origin says /hello"
+        config = yaml.safe_load((scene.runtime / "cloudflared.yml").read_text())
+        rules = [{"hostname": "api.example.org", "service": f"http://{scene.listen}"}, {"service": "http_status:404"}]
+        assert config["ingress"] == rules
+        assert (scene.runtime / "cloudflared.json").stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("text", ["no json", "[]", '{"AccountTag": "a"}', CREDENTIALS.replace("-", "")[:-4] + '"}'])
+    def test_a_credentials_file_of_the_wrong_form_is_refused_and_not_repeated(
+        self, text: str, tmp_path: Path, open_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scene, _ = self.scene(open_scene, filed_tunnel(tmp_path))
+        monkeypatch.setenv("WRONG", text)
+        error = failure(scene, credentials=SecretRef("env", "WRONG"))
+        assert fatal(error)
+        assert SECRETS["CREDENTIALS"] not in error.message + error.hint
+
+    def test_the_users_own_cloudflared_folder_has_no_say(
+        self, tmp_path: Path, open_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = tmp_path / "home" / ".cloudflared"
+        own.mkdir(parents=True)
+        (own / "config.yml").write_text("ingress:\n  - service: http://127.0.0.1:1\n")
+        monkeypatch.setenv("HOME", str(own.parent))
+        monkeypatch.setenv("TUNNEL_NAME", "another")
+        scene, _ = self.scene(open_scene, quick_tunnel(tmp_path))
+        entry = scene.start()
+        assert scene.visit(entry) == b"origin says /hello"
+        environ = Path(f"/proc/{has_process(entry).pid}/environ").read_bytes()
+        assert f"HOME={scene.runtime}".encode() in environ
+        assert b"TUNNEL_NAME" not in environ
+
+    def test_a_tunnel_refused_while_it_is_up_is_asked_for_again_but_seldom(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene, binary = self.scene(open_scene, named_tunnel(tmp_path))
+        entry = scene.start()
+        fake_cloudflared.turn(binary, drop=True)
+        eventually(lambda: scene.part().look(entry).healthy is False)
+        fake_cloudflared.turn(binary, refuse="Unauthorized: Record for tunnel not found")
+        look = eventually(lambda: (seen := scene.part().look(entry)).fatal and seen)
+        assert isinstance(look, Look)
+        assert "Record for tunnel not found" in look.error
+        assert look.detail["wait"] >= 300
+
+    def test_a_web_page_in_place_of_a_quick_tunnel_is_told_as_one(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        error = failure(self.scene(open_scene, quick_tunnel(tmp_path, quick="page"))[0])
+        assert "a web page came" in error.message
+        assert not fatal(error)
+
+    def test_a_machine_without_a_network_is_told_so_and_tries_again(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        error = failure(self.scene(open_scene, quick_tunnel(tmp_path, quick="offline"))[0])
+        assert "cannot be reached" in error.message
+        assert "online" in error.hint
+        assert not fatal(error)
+        assert getattr(error, "retry_after", 0) == 0
 
     def test_one_that_ignores_sigterm_is_ended_all_the_same(
         self, tmp_path: Path, open_scene: Callable[..., Scene]

@@ -4,7 +4,7 @@
 Copy it with `install(folder)`. Beside the copy lie `NAME.json` (the knobs, read again all the time) and
 `NAME.public` (the address of the public side while it runs). Knobs, all optional:
 
-    hostname  of the quick tunnel               quick    "limited" | "broken" | "silent"
+    hostname  of the quick tunnel        quick    "limited" | "broken" | "silent" | "page" | "offline"
     refuse    text of a refused registration    quiet    refuse without a word, as over quic
     delay     seconds before it registers       drop     true: no connection while it is true
     ingress   a pushed list of rules            unknown  flags this version does not know
@@ -26,6 +26,8 @@ import time
 import uuid
 from pathlib import Path
 
+import yaml
+
 ME = Path(os.path.abspath(sys.argv[0]))
 WITH_VALUE = (
     "config",
@@ -36,6 +38,7 @@ WITH_VALUE = (
     "protocol",
     "retries",
     "region",
+    "edge-ip-version",
     "url",
     "unix-socket",
 )
@@ -120,9 +123,12 @@ class Tunnel:
         self.successes = 0
         self.failures = 0
         self.stopping = False
+        self.ingress = []
 
     def rules(self):
         pushed = knobs().get("ingress")
+        if self.ingress:
+            return (-1, self.ingress) if pushed is None else (1, pushed)
         service = self.flags.get("url") or f"unix:{self.flags['unix-socket']}"
         local = [{"hostname": "", "path": None, "service": service}]
         return (1, pushed) if pushed is not None else (-1, local)
@@ -260,6 +266,10 @@ def quick_hostname():
         sys.exit(f"failed to unmarshal quick Tunnel: {text}")
     if now.get("quick") == "broken":
         sys.exit("failed to parse quick Tunnel ID: invalid UUID length: 0")
+    if now.get("quick") == "page":
+        sys.exit("failed to unmarshal quick Tunnel: invalid character '<' looking for beginning of value")
+    if now.get("quick") == "offline":
+        sys.exit('failed to request quick Tunnel: Post "https://api…/tunnel": dial tcp: lookup api…: no such host')
     if now.get("quick") == "silent":
         threading.Event().wait(15)
         sys.exit('failed to request quick Tunnel: Post "https://…/tunnel": context deadline exceeded')
@@ -270,7 +280,19 @@ def quick_hostname():
     return name
 
 
-def check_token(flags):
+def check_token(flags, tunnel):
+    """The token's form, or the credentials file and the rules that the config file names."""
+    if "token" not in flags and "token-file" not in flags:
+        try:
+            config = yaml.safe_load(Path(flags["config"]).read_text(encoding="utf-8"))
+            known = json.loads(Path(config["credentials-file"]).read_text(encoding="utf-8"))
+            if known["TunnelID"] != config["tunnel"]:
+                raise ValueError(config["tunnel"])
+            tunnel.ingress = config["ingress"]
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            print(f"cannot determine the tunnel: {error}", file=sys.stderr)
+            sys.exit(255)
+        return
     try:
         token = flags.get("token") or Path(flags["token-file"]).read_text(encoding="utf-8").strip()
         json.loads(base64.b64decode(token, validate=True))["a"]
@@ -292,7 +314,7 @@ def main():
     for line in knobs().get("noise", ()):
         print(line, file=sys.stderr, flush=True)
     if tunnel.flags.get("run"):
-        check_token(tunnel.flags)
+        check_token(tunnel.flags, tunnel)
     else:
         tunnel.hostname = quick_hostname()
     host, _, port = tunnel.flags["metrics"].rpartition(":")

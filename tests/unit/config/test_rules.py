@@ -61,6 +61,18 @@ def test_cloudflared_has_both_token_and_hostname_or_neither():
     assert "tunnel.token: is missing" in problem(f'{start}hostname = "a.example"\n')
 
 
+def test_a_cloudflared_tunnel_by_credentials_needs_a_hostname_and_no_token():
+    start = f'{LEAST}[tunnel]\nprovider = "cloudflared"\ncredentials = "file:t.json"\n'
+    found = parse(f'{start}hostname = "a.example.com"\n', HERE).tunnel
+    assert found.credentials == SecretRef("file", str(HERE.parent / "t.json"))
+    assert "tunnel.hostname: is missing" in problem(start)
+    assert "two ways" in problem(f'{start}hostname = "a.example.com"\ntoken = "env:T"\n')
+
+
+def test_an_ssh_service_needs_nothing_else():
+    assert parse(f'{LEAST}[tunnel]\nprovider = "ssh"\nservice = "pinggy"\n', HERE).tunnel.service == "pinggy"
+
+
 def test_another_tunnel_may_be_chosen_when_its_settings_are_there():
     config = parse(f"{LEAST}[tunnel]\n{SSH.replace('ssh', 'local')}", HERE)
     assert with_provider(config, "ssh").tunnel.provider == "ssh"

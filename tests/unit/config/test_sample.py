@@ -138,4 +138,4 @@ def test_there_is_an_example_of_every_other_backend_and_tunnel():
     text = "".join(block for _, block in EXAMPLES)
     assert all(f"\n#{kind} = " in text for kind in ("image", "build", "container", "url"))
     assert all(f'#provider = "{provider}"' in text for provider in ("cloudflared", "ngrok", "ssh"))
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 10

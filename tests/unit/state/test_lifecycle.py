@@ -84,6 +84,17 @@ def test_what_cannot_be_mended_is_never_tried_again(fact: Fact) -> None:
     assert advance(unit, Stopped(TUNNEL), NOW).retry_at == FOREVER
 
 
+def test_what_hardly_helps_is_tried_again_after_its_own_wait() -> None:
+    for fact in (Failed(TUNNEL, "refused", fatal=True, wait=300.0), Gone(TUNNEL, "refused", fatal=True, wait=300.0)):
+        assert advance(starting(), fact, NOW).retry_at == NOW + 300.0
+
+
+def test_why_a_part_was_stopped_for_good_is_not_forgotten_when_it_is_gone() -> None:
+    stopped = advance(up(fatal=True, error="leads elsewhere", busy=True), Stopped(TUNNEL), NOW)
+    assert (stopped.phase, stopped.error) == (Phase.ABSENT, "leads elsewhere")
+    assert advance(up(error="sick"), Stopped(TUNNEL), NOW).error == ""
+
+
 def test_a_refused_change_leaves_the_old_one_running_and_is_remembered() -> None:
     unit = advance(up(busy=True, trying="d2"), Failed(TUNNEL, "no", "do this", "config", keeps=True), NOW + 9)
     assert (unit.phase, unit.digest, unit.refused, unit.trying, unit.busy) == (Phase.UP, "d1", "d2", "", False)

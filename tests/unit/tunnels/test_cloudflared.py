@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exposer.config.model import Tunnel
-from exposer.tunnels.cloudflared import argv, strays, token_fault
+from exposer.tunnels.cloudflared import argv, strays
+from exposer.tunnels.cloudflared_named import token_fault
 
 UUID = "22ec0000-0000-4000-8000-000000000000"
 OURS = {"hostname": "", "path": None, "service": "http://127.0.0.1:8000"}
 REST = {"service": "http_status:404"}
 COMMON = [
     *("cf", "tunnel", "--config", "/c", "--no-autoupdate", "--no-prechecks", "--metrics", "127.0.0.1:9"),
-    *("--label", "l", "--output", "json", "--grace-period", "2s", "--management-diagnostics=false"),
-    *("--protocol", "auto", "--max-edge-addr-retries", "0", "--retries", "0"),
+    *("--label", "l", "--output", "json", "--grace-period", "0s", "--management-diagnostics=false"),
+    *("--protocol", "auto", "--edge-ip-version", "auto", "--max-edge-addr-retries", "0", "--retries", "0"),
 ]
 
 

@@ -83,7 +83,7 @@ def test_the_script_of_pyngrok_is_passed_over_for_the_real_one_behind_it(
     script(tmp_path / "venv" / "ngrok", "#!/usr/bin/python3\nimport sys\nfrom pyngrok.ngrok import main\n")
     real = script(tmp_path / "usr" / "ngrok", "#!/bin/sh\nexit 0\n")
     monkeypatch.setenv("PATH", f"{tmp_path}/venv:{tmp_path}/usr")
-    assert program.find_program("", "ngrok", "ngrok", "", refuse=program.is_pyngrok) == real
+    assert program.find_program("", "ngrok", "ngrok", "", refuse=program.is_downloader) == real
 
 
 def test_a_program_that_is_nowhere_is_missed_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
