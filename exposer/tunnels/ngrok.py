@@ -12,7 +12,9 @@ from exposer.procs import Entry
 from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.fact import Fault, TunnelConfigError, TunnelError, redact
 from exposer.tunnels.ngrok_codes import explain
-from exposer.tunnels.ngrok_state import State, surprises
+from exposer.tunnels.ngrok_job import ENDPOINT
+from exposer.tunnels.ngrok_policy import policy_digest, read_policy
+from exposer.tunnels.ngrok_state import State, surprises, url_of
 from exposer.tunnels.program import PATIENCE, Program, find_program, is_downloader, port_of
 
 INSTALL = (
@@ -20,6 +22,8 @@ INSTALL = (
     "tunnel.binary or put it on PATH; the command `ngrok` of the Python package pyngrok is not the agent"
 )
 OLDEST = (3, 30)
+# Of a minor version that is older, free accounts are refused in the foreseeable future.
+SUPPORTED = (3, 36)
 _HOSTNAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 _VERSION = re.compile(r"version (\d+)\.(\d+)(\.\S+)?")
 
@@ -34,8 +38,13 @@ class Ngrok(Program):
 
     provider = "ngrok"
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.digest += policy_digest(self.tunnel.traffic_policy)
+
     def start(self, record: Record, tell: Tell) -> Entry:
         hostname, token = self._hostname(), self._token()
+        policy = read_policy(self.tunnel.traffic_policy)
         binary = find_program(self.tunnel.binary, "ngrok", "the ngrok agent", INSTALL, refuse=is_downloader)
         version = agent_version(binary)
         folder = self._fresh_folder()
@@ -47,6 +56,7 @@ class Ngrok(Program):
             "region": self.tunnel.region,
             "metadata": f"exposer:{self.name}",
             "state_dir": str(self.state),
+            "traffic_policy": policy,
         }
         files.swap(str(folder / "job.json"), json.dumps(job).encode())
         tell("connecting to ngrok")
@@ -70,9 +80,11 @@ class Ngrok(Program):
             return Look(False, False, error=end.text, fatal=end.fatal, detail={"wait": end.wait})
         self.trim(entry)
         detail = {"reconnects": max(0, state.sessions - 1), "agent": entry.detail.get("agent", "")}
-        fault = self._sick(state)
+        detail["warning"] = ageing(str(detail["agent"]))
+        listed = _ask(state.api, "/api/endpoints")
+        fault = self._sick(state, listed)
         if fault is None:
-            return Look(True, True, state.url, detail=detail)
+            return Look(True, True, url_of(listed) or state.url, detail=detail)
         return Look(True, False, state.url, fault.text, fault.fatal, detail | {"wait": fault.wait})
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
@@ -99,7 +111,7 @@ class Ngrok(Program):
             raise _fault(facts_of(entry)).error()
         return facts_of(entry).url
 
-    def _sick(self, state: State) -> Fault | None:
+    def _sick(self, state: State, listed: dict[str, Any] | None) -> Fault | None:
         if state.phase != "online":
             return _fault(state)
         status = _ask(state.api, "/api/status")
@@ -107,8 +119,7 @@ class Ngrok(Program):
             return Fault("the ngrok agent does not answer on its local API")
         if status.get("status", "online") != "online":
             return Fault(f"the ngrok agent says that it is {redact(str(status['status']))}")
-        listed = _ask(state.api, "/api/endpoints")
-        if listed is not None and (found := surprises(listed, state.endpoint, self._upstream())):
+        if listed is not None and (found := surprises(listed, ENDPOINT, self._upstream(), self._hostname())):
             return _surprise(", ".join(found))
         rows = (listed or {}).get("endpoints") or []
         return None if rows else Fault("the ngrok agent no longer lists our endpoint")
@@ -155,6 +166,15 @@ def agent_version(binary: str) -> str:
     if (int(match.group(1)), int(match.group(2))) < OLDEST:
         raise MissingError(f"{binary} is ngrok {version}; 3.30 or newer is needed", INSTALL)
     return version
+
+
+def ageing(version: str) -> str:
+    """A warning when ngrok will soon refuse this version; "" for one that is new enough, or does not tell."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match is None or (int(match.group(1)), int(match.group(2))) >= SUPPORTED:
+        return ""
+    newest = ".".join(map(str, SUPPORTED))
+    return f"ngrok {version} is near the end of its support; get {newest} or newer before ngrok refuses it"
 
 
 def facts_of(entry: Entry) -> State:

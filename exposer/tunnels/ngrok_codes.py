@@ -5,6 +5,7 @@ import re
 from exposer.tunnels.fact import Fault
 
 _CODE = re.compile(r"ERR_NGROK_(\d+)")
+_NETWORK = re.compile(r"no such host|unreachable|connection refused|server misbehaving|i/o timeout|no route")
 _TOKEN = "copy the authtoken again from the ngrok dashboard into the place that tunnel.token names"  # noqa: S105
 _PLAN = "the ngrok dashboard shows the account's plan and what is used up"
 _MONTH = 6 * 3600.0
@@ -63,10 +64,23 @@ _CODES: dict[int, tuple[str, str, bool, float]] = {
     727: ("the month's HTTP requests of the ngrok plan are used up", _PLAN, False, _MONTH),
     728: ("the month's HTTP connections of the ngrok plan are used up", _PLAN, False, _MONTH),
     734: ("too many requests a minute for the ngrok plan", _PLAN, False, 60),
+    3004: ("the gateway's answer is not HTTP to ngrok", "see: exposer logs gateway", False, 0),
+    3200: ("the address is offline at ngrok", "the agent has lost it; it is opened again", False, 0),
     3208: ("the ngrok account is banned", "write to ngrok's support", True, 0),
     4018: ("ngrok wants an authtoken and got none", _TOKEN, True, 0),
     4026: ("the ngrok credit is used up", _PLAN, False, _MONTH),
     4027: ("the ngrok bandwidth is used up", _PLAN, False, _MONTH),
+    6022: ("ngrok shows web pages to signed-in accounts only", _TOKEN, True, 0),
+    6024: (
+        "ngrok shows its browser warning in place of the answer",
+        "browsers see it on the free plan; API clients do not, nor does a request with the header "
+        "ngrok-skip-browser-warning",
+        False,
+        0,
+    ),
+    6030: ("another agent has this address with other settings", "end the other agent", False, 60),
+    6032: ("the ngrok plan does not include an action of the traffic policy", "see tunnel.traffic_policy", True, 0),
+    8012: ("ngrok reaches the agent, and the agent does not reach the gateway", "see: exposer status", False, 0),
     8013: ("ngrok wants a payment card on file for this", _PLAN, True, 0),
     8014: ("ngrok has blocked this agent", "write to ngrok's support", True, 0),
     9009: (
@@ -97,4 +111,14 @@ def explain(code: int, said: str = "") -> Fault:
         return Fault(f"{text} (ERR_NGROK_{code})", hint, fatal, wait)
     if code:
         return Fault(f"ngrok says: {said or f'ERR_NGROK_{code}'}", f"https://ngrok.com/docs/errors/err_ngrok_{code}")
-    return Fault(f"the ngrok agent failed: {said}" if said else "the ngrok agent failed and gave no reason")
+    return Fault(
+        f"the ngrok agent failed: {said}" if said else "the ngrok agent failed and gave no reason", _hint(said)
+    )
+
+
+def _hint(said: str) -> str:
+    if "x509" in said:
+        return "is this machine's clock right (see: date)? If it is, something in between answers in ngrok's place"
+    if _NETWORK.search(said):
+        return "is this machine online, and does its DNS work? It is tried again"
+    return ""

@@ -6,13 +6,12 @@
 import json
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,58 +19,17 @@ from typing import Any
 import yaml
 
 from exposer import files, procs, wire
-from exposer.tunnels import ngrok_agent
 from exposer.tunnels.fact import redact
 from exposer.tunnels.ngrok_codes import code_in
-from exposer.tunnels.ngrok_state import State, fold, hopeless, noise, read_line, settle, surprises
+from exposer.tunnels.ngrok_job import ENDPOINT, Job, agent_config, endpoint, read_job, wrapper
+from exposer.tunnels.ngrok_state import State, fold, hopeless, noise, read_line, settle, surprises, url_of
 from exposer.tunnels.program import free_port
 
 LOOK_EVERY = 5.0
-ENDPOINT = "exposer"
 
 
 class Told(BaseException):
     """SIGTERM has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to do, as the part wrote it. The token is in the agent's private config file and nowhere else."""
-
-    binary: str
-    token: str
-    upstream: str
-    hostname: str
-    region: str
-    metadata: str
-    state_dir: str
-
-
-def agent_config(job: Job, web_port: int) -> dict[str, Any]:
-    """The agent's own config file: no inspection of visitors' requests, no updates, a port nobody expects."""
-    agent = {
-        "authtoken": job.token,
-        "web_addr": f"127.0.0.1:{web_port}",
-        "inspect_db_size": -1,
-        "update_check": False,
-        "console_ui": False,
-        "metadata": job.metadata,
-        "heartbeat_interval": "10s",
-        "heartbeat_tolerance": "15s",
-    }
-    return {"version": 3, "agent": agent}
-
-
-def endpoint(job: Job) -> dict[str, Any]:
-    """The one endpoint that we ask the agent for. "localhost" would be tried as ::1 first."""
-    wish: dict[str, Any] = {"name": ENDPOINT, "upstream": {"url": job.upstream}, "metadata": job.metadata}
-    return wish | ({"url": f"https://{job.hostname}"} if job.hostname else {})
-
-
-def wrapper(job: Job, helper: int) -> str:
-    """The script that pyngrok runs in the agent's place; it ties the agent to us."""
-    words = (sys.executable, "-I", "-S", str(Path(ngrok_agent.__file__).absolute()), str(helper), job.binary)
-    return f'#!/bin/sh\nexec {" ".join(map(shlex.quote, words))} "$@"\n'
 
 
 class Keeper:
@@ -137,11 +95,28 @@ class Keeper:
                 if error.status_code == 503:  # the agent is not ready for it yet
                     return False
                 raise
+            self._check(made)
             self._tell(lambda state: replace(state, url=str(made["url"])))
             return True
 
         if not procs.wait_until(opened, within=10.0, every=0.2):
             raise TimeoutError("the ngrok agent does not get ready to open an endpoint")
+
+    def _check(self, made: Any) -> None:
+        """What the agent opened must be what we asked for: it may pass over in silence what it does not know."""
+        if not isinstance(made, dict) or not str(made.get("url", "")).startswith("https://"):
+            raise ValueError("the ngrok agent did not open an https endpoint")
+        if self.job.traffic_policy and not (made.get("traffic_policy") or self._listed().get("traffic_policy")):
+            raise ValueError("the ngrok agent did not take the traffic policy, so its endpoint was closed again")
+        listed = {"endpoints": [{"name": ENDPOINT, **made}]}
+        if found := surprises(listed, ENDPOINT, self.job.upstream, self.job.hostname):
+            raise ValueError(f"the ngrok agent opened something else: {', '.join(found)}")
+
+    def _listed(self) -> dict[str, Any]:
+        """Our endpoint as the agent lists it."""
+        answer = wire.request(self.state.api, f"/api/endpoints/{ENDPOINT}", timeout=2.0, limit=1024 * 1024)
+        data = json.loads(answer.body) if answer.status == 200 else {}
+        return data if isinstance(data, dict) else {}
 
     def _heard_early(self, process: Any) -> Callable[[Any], None]:
         """For pyngrok's own reading at the start. It must never raise."""
@@ -200,12 +175,15 @@ class Keeper:
         self._looked = now
         try:
             answer = wire.request(self.state.api, "/api/endpoints", timeout=2.0, limit=1024 * 1024)
-            found = surprises(json.loads(answer.body), ENDPOINT, self.job.upstream)
+            listed = json.loads(answer.body)
         except (wire.NoAnswerError, ValueError):
             return
+        found = surprises(listed, ENDPOINT, self.job.upstream, self.job.hostname)
         if found:
             self.agent.kill()
             self._tell(lambda state: replace(state, phase="surprised", error=", ".join(found)))
+        elif url := url_of(listed):
+            self._tell(lambda state: replace(state, url=url))
 
     def _note_end(self) -> None:
         if self.state.phase in ("starting", "online", "offline"):
@@ -250,14 +228,6 @@ class Keeper:
                 files.swap(str(path), wrapper(self.job, os.getpid()).encode(), mode=0o700)
                 return str(path)
         return self.job.binary
-
-
-def read_job(folder: Path) -> Job:
-    """The job; its file is removed, for it holds the token."""
-    path = folder / "job.json"
-    job = Job(**json.loads(files.read_private(str(path))))
-    path.unlink()
-    return job
 
 
 def scrub_environment() -> None:

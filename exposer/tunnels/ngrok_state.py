@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from exposer.tunnels.fact import Fact, redact
 from exposer.tunnels.ngrok_codes import code_in, explain
@@ -113,20 +114,41 @@ def hopeless(state: State, now: float) -> bool:
     return fatal or now - state.offline_since > OFFLINE_LIMIT
 
 
-def surprises(listed: Any, name: str, upstream: str) -> list[str]:
-    """Endpoints of the agent that we did not open: anybody on this machine can, through its API."""
-    rows = listed.get("endpoints") or listed.get("tunnels") or [] if isinstance(listed, dict) else []
-    return [_describe(row) for row in rows if not _expected(row, name, upstream)]
+def surprises(listed: Any, name: str, upstream: str, hostname: str = "") -> list[str]:
+    """Endpoints of the agent that we did not open: anybody on this machine can, through its API. `hostname` is the one
+    that was asked for, if any."""
+    return [_describe(row) for row in _rows(listed) if not _expected(row, name, upstream, hostname)]
 
 
-def _expected(row: Any, name: str, upstream: str) -> bool:
-    if not isinstance(row, dict) or row.get("name") != name:
+def url_of(listed: Any) -> str:
+    """The address of the one endpoint that the agent lists, "" when it tells none."""
+    rows = _rows(listed)
+    url = str(rows[0].get("url") or rows[0].get("public_url") or "") if rows and isinstance(rows[0], dict) else ""
+    return url if url.startswith("https://") else ""
+
+
+def _rows(listed: Any) -> list[Any]:
+    rows = listed.get("endpoints") or listed.get("tunnels") if isinstance(listed, dict) else None
+    return rows if isinstance(rows, list) else []
+
+
+def _expected(row: Any, name: str, upstream: str, hostname: str) -> bool:
+    if not isinstance(row, dict) or row.get("name") != name or str(_leads(row)).rstrip("/") != upstream:
         return False
-    leads = (row.get("upstream") or {}).get("url") or (row.get("config") or {}).get("addr")
-    return str(leads).rstrip("/") == upstream
+    try:
+        return not hostname or urlsplit(str(row.get("url") or row.get("public_url"))).hostname == hostname
+    except ValueError:
+        return False
+
+
+def _leads(row: dict[str, Any]) -> Any:
+    for outer, inner in (("upstream", "url"), ("config", "addr")):
+        table = row.get(outer)
+        if isinstance(table, dict) and table.get(inner):
+            return table[inner]
+    return None
 
 
 def _describe(row: Any) -> str:
     data = row if isinstance(row, dict) else {}
-    leads = (data.get("upstream") or {}).get("url") or (data.get("config") or {}).get("addr")
-    return redact(f"{data.get('url') or data.get('public_url')} to {leads}")
+    return redact(f"{data.get('url') or data.get('public_url')} to {_leads(data)}")

@@ -1,9 +1,12 @@
-"""A reverse tunnel to a server of one's own, through OpenSSH; its web server adds the public name and TLS."""
+"""A reverse tunnel through OpenSSH: to a server of one's own, whose web server adds the public name and TLS, or to a
+service that gives an address."""
 
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from exposer import procs
 from exposer.config.model import Tunnel
@@ -11,11 +14,14 @@ from exposer.errors import MissingError, TimeoutExceededError
 from exposer.procs import Entry
 from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.fact import Fact, Fault, TunnelConfigError, TunnelError, redact
-from exposer.tunnels.program import PATIENCE, Program, end, find_program, lines_of, port_of
+from exposer.tunnels.program import PATIENCE, Program, find_program, lines_of, port_of
+from exposer.tunnels.ssh_services import address_in, settled
 
 INSTALL = "install the OpenSSH client: `apt install openssh-client` on Debian or Ubuntu; macOS brings it along"
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]{0,254}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+# In the state folder: a key that `exposer tunnel setup ssh` has made, for this exposure alone.
+OWN_KEY = "ssh_key"
 # ssh expands these in file names, or takes what is behind a blank for a second name.
 LONGEST_SOCKET = 107
 _EXPANDED = re.compile(r"[%$\"'\\\x00-\x20\x7f]")
@@ -33,8 +39,12 @@ def argv(binary: str, tunnel: Tunnel, listen: str, known_hosts: str, door: str =
         "LogVerbose=ssh.c:ssh_confirm_remote_forward():*",
     )
     identity = ["-i", tunnel.identity] if tunnel.identity else []
+    if tunnel.service and not identity:  # a stranger is not shown the user's own keys
+        identity = ["-o", "PubkeyAuthentication=no"]
+    # A service prints the address in a session, and without one it prints none.
+    session = [] if tunnel.service else ["-N"]
     return [
-        *(binary, "-F", "/dev/null", "-N", "-T", "-n", "-p", str(tunnel.port), *identity),
+        *(binary, "-F", "/dev/null", *session, "-T", "-n", "-p", str(tunnel.port), *identity),
         *(word for option in options for word in ("-o", option)),
         *(
             "-R",
@@ -50,6 +60,8 @@ def forward(tunnel: Tunnel, listen: str, door: str = "") -> str:
     it, this end is the gateway's socket."""
     fits = door.startswith("/") and len(door.encode()) <= LONGEST_SOCKET and not _EXPANDED.search(door)
     here = door if fits and ":" not in door else f"127.0.0.1:{port_of(listen)}"
+    if tunnel.service:  # theirs to decide where it listens
+        return f"{tunnel.remote_port}:{here}"
     return f"127.0.0.1:{tunnel.remote_port}:{here}"
 
 
@@ -138,7 +150,8 @@ def _fault(kind: str, said: str, tunnel: Tunnel) -> Fault:
 def keyscan(tunnel: Tunnel) -> str:
     """How to pin the server's key."""
     return (
-        f"make it with `ssh-keyscan -p {tunnel.port} {tunnel.host} > FILE`, then compare what "
+        "`exposer tunnel setup ssh` shows the key and pins it. By hand: make it with "
+        f"`ssh-keyscan -p {tunnel.port} {tunnel.host} > FILE`, then compare what "
         "`ssh-keygen -lf FILE` shows with that of `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the "
         "server itself: only if they are equal is it your server. FILE is tunnel.known_hosts, or known_hosts "
         "in the exposure's state folder"
@@ -146,9 +159,16 @@ def keyscan(tunnel: Tunnel) -> str:
 
 
 class Ssh(Program):
-    """`ssh -R` to the user's own server; the public URL is the one in the config."""
+    """`ssh -R`; the public URL is the one in the config, or the one that the service prints."""
 
     provider = "ssh"
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        own = self.state / OWN_KEY
+        self.tunnel = settled(self.tunnel)
+        if not self.tunnel.identity and own.is_file():
+            self.tunnel = replace(self.tunnel, identity=str(own))
 
     def start(self, record: Record, tell: Tell) -> Entry:
         command = self._command()
@@ -156,37 +176,43 @@ class Ssh(Program):
         marker = forward(self.tunnel, self.listen, self.door)
         entry = self.launch(command, marker, record, {"server": f"{self.tunnel.host}:{self.tunnel.port}"})
         try:
-            self._wait(entry)
+            return self.with_url(entry, self._wait(entry))
         except BaseException:
-            end(entry)
+            self.stop(entry)
             raise
-        return self.with_url(entry, self._url())
 
     def look(self, entry: Entry) -> Look:
         if entry.process is None or not entry.process.alive():
             lines = lines_of(entry, final=True)
             fault = explain(lines, self.tunnel) or _unknown(lines)
             return Look(False, False, error=fault.text, fatal=fault.fatal, detail={"wait": fault.wait})
+        # A service may change the address while it runs; a log begun anew tells it no more.
+        url = self._address(entry) or str(entry.detail.get("url", ""))
         self.trim(entry)
         # ssh ends by itself when the forward fails or the server falls silent: after a minute it is well.
         lasting = time.time() - float(entry.detail.get("at", 0.0)) > 60.0
-        healthy = lasting or self._forwarding(entry)
-        return Look(True, healthy, self.tunnel.url.rstrip("/"), "" if healthy else "ssh is not connected yet")
+        healthy = bool(url) and (lasting or bool(self._address(entry)))
+        return Look(True, healthy, url, "" if healthy else "ssh is not connected yet")
 
-    def _wait(self, entry: Entry) -> None:
+    def _wait(self, entry: Entry) -> str:
         process = entry.process
         assert process is not None  # noqa: S101
-        procs.wait_until(lambda: self._forwarding(entry) or not process.alive(), PATIENCE, every=0.03)
+        procs.wait_until(lambda: bool(self._address(entry)) or not process.alive(), PATIENCE, every=0.03)
         if not process.alive():
             lines = lines_of(entry, final=True)
             raise (explain(lines, self.tunnel) or _unknown(lines)).error()
-        if not self._forwarding(entry):
-            message = f"{self.tunnel.host}:{self.tunnel.port} did not confirm the forward within {PATIENCE:g} s"
-            raise TimeoutExceededError(message)
+        if url := self._address(entry):
+            return url
+        what = "name an address" if self.tunnel.service else "confirm the forward"
+        raise TimeoutExceededError(f"{self.tunnel.host}:{self.tunnel.port} did not {what} within {PATIENCE:g} s")
 
-    def _forwarding(self, entry: Entry) -> bool:
+    def _address(self, entry: Entry) -> str:
+        """The public address, once the far side is there; "" before."""
+        if self.tunnel.service:
+            return address_in(self.tunnel.service, lines_of(entry))
         wanted = Fact("forwarding", f"127.0.0.1:{self.tunnel.remote_port}")
-        return any(read_line(line) == wanted for line in lines_of(entry, head=True))
+        there = any(read_line(line) == wanted for line in lines_of(entry, head=True))
+        return self.tunnel.url.rstrip("/") if there else ""
 
     def _command(self) -> list[str]:
         tunnel = self.tunnel
@@ -194,12 +220,14 @@ class Ssh(Program):
             raise TunnelConfigError(f"tunnel.host should be a host name or an address, not {tunnel.host!r}")
         if tunnel.user and not _USER.fullmatch(tunnel.user):
             raise TunnelConfigError(f"tunnel.user should be a user's name on the server, not {tunnel.user!r}")
-        if not 0 < tunnel.port < 65536 or not 0 < tunnel.remote_port < 65536:
+        least = 0 if tunnel.service else 1
+        if not 0 < tunnel.port < 65536 or not least <= tunnel.remote_port < 65536:
             raise TunnelConfigError(
                 "tunnel.port and tunnel.remote_port should be from 1 to 65535",
                 "remote_port is the fixed port on the server that its web server passes requests to",
             )
-        self._url()
+        if not tunnel.service:
+            _check_url(tunnel.url)
         binary = find_program(tunnel.binary, "ssh", "an OpenSSH client", INSTALL)
         if tunnel.identity:
             _check_identity(tunnel.identity)
@@ -213,13 +241,12 @@ class Ssh(Program):
             )
         return _plain_path(path, "known_hosts")
 
-    def _url(self) -> str:
-        url = self.tunnel.url.rstrip("/")
-        if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", url):
-            raise TunnelConfigError(
-                "tunnel.url is missing or not a URL", "it is the public address that the server answers on"
-            )
-        return url
+
+def _check_url(url: str) -> None:
+    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", url.rstrip("/")):
+        raise TunnelConfigError(
+            "tunnel.url is missing or not a URL", "it is the public address that the server answers on"
+        )
 
 
 def _unknown(lines: list[str]) -> Fault:

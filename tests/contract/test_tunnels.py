@@ -1,6 +1,7 @@
 """What every tunnel must do, said once and asked of each provider, stand-in or real."""
 
 import base64
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -22,7 +23,7 @@ from exposer.procs import Entry, Ledger, ProcessId
 from exposer.secret import Secret
 from exposer.state.model import Look
 from exposer.tunnels import Cloudflared, Local, Ngrok, Ssh, make
-from tests.support import fake_cloudflared, fake_ngrok
+from tests.support import fake_cloudflared, fake_ngrok, fake_ssh_service
 from tests.support.eventually import eventually
 from tests.support.sshd import AVAILABLE, Sshd, free_port
 
@@ -68,8 +69,6 @@ class Scene:
 
     def part(self, **changes: object) -> Part:
         """A new part, as after a restart of the supervisor."""
-        import dataclasses
-
         tunnel = dataclasses.replace(self.tunnel, **changes)
         return make(tunnel, "tests", self.listen, str(self.runtime), str(self.state), resolve)
 
@@ -421,18 +420,76 @@ class TestSsh:
         carried = scene.visit(scene.start(), "/blob")
         assert hashlib.sha256(carried).hexdigest() == hashlib.sha256(BLOB).hexdigest()
 
+    def test_it_reaches_a_server_that_speaks_ipv6_only(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
+        folder = tmp_path / "sshd6"
+        folder.mkdir(mode=0o700)
+        with Sshd(folder, address="::1") as six:
+            scene = open_scene(dataclasses.replace(ssh_tunnel(six), host="::1"), far_side(six))
+            assert scene.visit(scene.start()) == b"origin says /hello"
+
     def test_a_loss_of_the_connection_ends_it_with_a_reason(
         self, server: Sshd, open_scene: Callable[..., Scene]
     ) -> None:
         scene = open_scene(ssh_tunnel(server), far_side(server))
         entry = scene.start()
-        sessions = Path(f"/proc/{server._server.pid}/task/{server._server.pid}/children").read_text()  # type: ignore[union-attr]
-        for pid in sessions.split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in server.sessions():
+            os.kill(pid, signal.SIGKILL)
         eventually(lambda: not scene.part().look(entry).alive)
         look = scene.part().look(entry)
         assert "no connection to" in look.error, (scene.runtime / "tunnel.log").read_text()
         assert not look.fatal
+
+
+@pytest.mark.ssh
+@pytest.mark.parametrize("service", ["localhost.run", "pinggy", "serveo"])
+class TestSshServices:
+    """Real ssh and sshd; only what the service prints is made up, after its own words."""
+
+    @pytest.fixture
+    def far(self, service: str, tmp_path: Path) -> Iterator[Sshd]:
+        if not AVAILABLE:
+            pytest.skip("needs OpenSSH's client and server")
+        folder = tmp_path / "sshd"
+        folder.mkdir(mode=0o700)
+        with Sshd(folder, command=fake_ssh_service.install(folder, service)) as running:
+            yield running
+
+    def scene(self, opener: Callable[..., Scene], far: Sshd, service: str) -> Scene:
+        tunnel = dataclasses.replace(ssh_tunnel(far), service=service, url="")
+        return opener(tunnel, far_side(far))
+
+    def test_the_address_is_the_one_that_is_printed(
+        self, service: str, far: Sshd, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene = self.scene(open_scene, far, service)
+        entry = scene.start()
+        assert "abc123" in entry.detail["url"]
+        assert entry.detail["url"].endswith((".lhr.life", ".pinggy.link", ".serveo.net"))
+        assert scene.visit(entry) == b"origin says /hello"
+        adopted = scene.part().adopt(scene.ledger.entries())
+        assert adopted is not None
+        assert adopted.detail["url"] == entry.detail["url"]
+
+    def test_a_new_address_is_noticed_while_it_runs(
+        self, service: str, far: Sshd, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene = self.scene(open_scene, far, service)
+        entry = scene.start()
+        fake_ssh_service.say(far.folder, service, "def456")
+        eventually(lambda: "def456" in scene.part().look(entry).url)
+        assert scene.part().look(entry).healthy
+
+    def test_its_host_key_must_be_pinned_too(self, service: str, far: Sshd, open_scene: Callable[..., Scene]) -> None:
+        scene = self.scene(open_scene, far, service)
+        far.known_hosts.unlink()
+        assert "tunnel setup ssh" in failure(scene).hint
+        far.pin()
+        far.stop()
+        far.new_host_key()
+        far.start()
+        error = failure(scene)
+        assert "ALARM" in error.message
+        assert fatal(error)
 
 
 class TestCloudflared:
@@ -718,6 +775,57 @@ class TestNgrok:
         scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path))
         entry = scene.start(scene.part(hostname="mine.ngrok.app"))
         assert entry.detail["url"] == "https://mine.ngrok.app"
+
+    def test_a_traffic_policy_reaches_the_agent(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
+        scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path))
+        policy = tmp_path / "policy.yml"
+        policy.write_text("on_http_request:\n  - actions:\n    - type: deny\n")
+        part = scene.part(traffic_policy=str(policy))
+        entry = scene.start(part)
+        state = json.loads((scene.runtime / "ngrok" / "facts.json").read_text())
+        listed = json.loads(wire.request(state["api"], "/api/endpoints").body)["endpoints"]
+        assert [row["traffic_policy"] for row in listed] == [policy.read_text()]
+        policy.write_text("on_http_request:\n  - actions:\n    - type: log\n")
+        assert scene.part(traffic_policy=str(policy)).digest != part.digest
+        assert part.adopt([entry]) is not None
+
+    def test_an_agent_that_drops_the_traffic_policy_is_ended(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path, deaf=True))
+        policy = tmp_path / "policy.yml"
+        policy.write_text("on_http_request: [{actions: [{type: deny}]}]")
+        assert "did not take the traffic policy" in failure(scene, traffic_policy=str(policy)).message
+
+    @pytest.mark.parametrize("text", ["", "- a list", "http_request: []", "{"])
+    def test_a_traffic_policy_that_is_none_is_told_at_once(
+        self, text: str, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path))
+        policy = tmp_path / "policy.yml"
+        policy.write_text(text)
+        assert "tunnel.traffic_policy" in failure(scene, traffic_policy=str(policy)).message
+        assert scene.entries == []
+
+    def test_an_address_that_the_agent_lists_anew_is_the_address(
+        self, tmp_path: Path, open_scene: Callable[..., Scene]
+    ) -> None:
+        scene, binary = self.scene(open_scene, ngrok_tunnel(tmp_path))
+        entry = scene.start()
+        fake_ngrok.turn(binary, url="https://moved.ngrok-free.app")
+        assert scene.part().look(entry).url == "https://moved.ngrok-free.app"
+
+    def test_an_ageing_agent_is_warned_of(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
+        scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path, version="3.31.0"))
+        assert "near the end of its support" in scene.part().look(scene.start()).detail["warning"]
+
+    def test_proxies_of_the_environment_change_nothing(
+        self, tmp_path: Path, open_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:1")
+        scene, _ = self.scene(open_scene, ngrok_tunnel(tmp_path))
+        assert scene.visit(scene.start()) == b"origin says /hello"
 
     def test_an_agent_that_is_too_old_is_not_started(self, tmp_path: Path, open_scene: Callable[..., Scene]) -> None:
         error = failure(self.scene(open_scene, ngrok_tunnel(tmp_path, version="2.3.41"))[0])

@@ -9,6 +9,8 @@ Copy it with `install(folder)`. Beside the copy lie `NAME.json` (the knobs, read
     offline   true: no session while true   reconnect an ERR_NGROK code: refused when it comes back
     rival     a URL to list beside ours     stop      true: the owner pressed Stop in the dashboard
     silent    true: starts and says nothing raw       lines to log at the start
+    deaf      true: passes over a traffic policy, as an agent that does not know the field would
+    url       another address for our endpoint, as after a rebind
 """
 
 import http.client
@@ -77,7 +79,8 @@ class Agent:
     def listed(self):
         rival = knobs().get("rival")
         extra = [{"name": "rival", "url": rival, "upstream": {"url": "file:///etc"}}] if rival else []
-        return [*self.endpoints.values(), *extra]
+        moved = {"url": knobs()["url"]} if knobs().get("url") else {}
+        return [*({**made, **moved} for made in self.endpoints.values()), *extra]
 
     def open(self, wish):
         """Status and answer of an opening."""
@@ -107,6 +110,8 @@ class Agent:
         url = wish.get("url") or "https://stand-in.ngrok-free.app"
         made = {"name": name, "uri": f"/api/endpoints/{name}", "url": url, "upstream": wish["upstream"]}
         self.endpoints[name] = made | {"metadata": wish.get("metadata", "")}
+        if wish.get("traffic_policy") and not knobs().get("deaf"):
+            self.endpoints[name]["traffic_policy"] = wish["traffic_policy"]
         log("info", "started tunnel", obj="tunnels", name=name, addr=wish["upstream"]["url"], url=url)
         return 201, self.endpoints[name]
 
@@ -162,6 +167,9 @@ class Api(http.server.BaseHTTPRequestHandler):
             return self.answer(401, {"status_code": 401})
         if self.path == "/api/endpoints":
             return self.answer(200, {"endpoints": self.agent.listed()})
+        if self.path.startswith("/api/endpoints/"):
+            made = self.agent.endpoints.get(self.path.rpartition("/")[2])
+            return self.answer(200 if made else 404, made or {"status_code": 404})
         if self.path == "/api/tunnels":
             rows = [{"name": e["name"], "public_url": e["url"]} for e in self.agent.listed()]
             return self.answer(200, {"tunnels": rows, "uri": "/api/tunnels"})

@@ -27,7 +27,11 @@ def keygen(path: Path) -> Path:
 class Sshd:
     """A server that lets our key forward one port of loopback, and nothing else."""
 
-    def __init__(self, folder: Path, remote_port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, remote_port: int = 0, command: str = "/bin/false", address: str = "127.0.0.1"
+    ) -> None:
+        self.command = command
+        self.address = address
         self.folder = folder
         self.port = free_port()
         self.remote_port = remote_port or free_port()
@@ -48,14 +52,15 @@ class Sshd:
     def pin(self) -> None:
         """Makes the present host key the trusted one."""
         kind, key = (self.folder / "host_key.pub").read_text().split()[:2]
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {kind} {key}\n")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {kind} {key}\n")
 
     def _write(self) -> None:
-        rules = f'permitlisten="127.0.0.1:{self.remote_port}",permitopen="127.0.0.1:1",command="/bin/false"'
+        listen = f"127.0.0.1:{self.remote_port}" if self.command == "/bin/false" else f"{self.remote_port}"
+        rules = f'permitlisten="{listen}",permitopen="127.0.0.1:1",command="{self.command}"'
         public = (self.folder / "client_key.pub").read_text().strip()
         (self.folder / "authorized_keys").write_text(f"restrict,port-forwarding,{rules} {public}\n")
         (self.folder / "sshd_config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
+            f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.folder}/host_key\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
             f"PidFile {self.folder}/sshd.pid\nGatewayPorts no\n"
@@ -74,6 +79,17 @@ class Sshd:
         eventually(self._answers, within=10)
         return self
 
+    def sessions(self) -> list[int]:
+        """The processes of the connections that are there now."""
+        assert self._server is not None
+        pid = self._server.pid
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
+
     def stop(self) -> None:
         if self._server is not None:
             self._server.terminate()
@@ -82,7 +98,7 @@ class Sshd:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+            with socket.create_connection((self.address, self.port), timeout=1) as probe:
                 return probe.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from exposer.tunnels import ngrok
-from exposer.tunnels.ngrok_helper import Job, agent_config, endpoint, read_job, scrub_environment, wrapper
+from exposer.tunnels.ngrok_helper import scrub_environment
+from exposer.tunnels.ngrok_job import Job, agent_config, endpoint, read_job, wrapper
 
 TOKEN = "2abcSecret: #'\"{token}"
 JOB = Job("/opt/my tools/ngrok", TOKEN, "http://127.0.0.1:8000", "", "", "exposer:welink", "/state")
@@ -35,6 +36,13 @@ def test_a_hostname_becomes_the_endpoints_url() -> None:
     from dataclasses import replace
 
     assert endpoint(replace(JOB, hostname="mine.ngrok.app"))["url"] == "https://mine.ngrok.app"
+
+
+def test_a_traffic_policy_is_passed_on_as_it_is() -> None:
+    from dataclasses import replace
+
+    policy = "on_http_request:\n  - actions: [{type: deny}]\n"
+    assert endpoint(replace(JOB, traffic_policy=policy))["traffic_policy"] == policy
 
 
 def test_the_wrapper_quotes_what_it_runs_and_holds_no_secret() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exposer.tunnels.fact import Fact
 from exposer.tunnels.ngrok_codes import explain
-from exposer.tunnels.ngrok_state import State, fields, fold, hopeless, noise, read_line, settle, surprises
+from exposer.tunnels.ngrok_state import State, fields, fold, hopeless, noise, read_line, settle, surprises, url_of
 
 START = "t=2026-11-21T06:55:26+0000 lvl=info msg="
 ONLINE = f'{START}"client session established" obj=csess'
@@ -99,6 +99,17 @@ def test_only_our_own_endpoint_is_expected() -> None:
 )
 def test_any_other_endpoint_is_a_surprise(other: object) -> None:
     assert len(surprises({"endpoints": [OURS, other]}, "exposer", "http://127.0.0.1:8000")) == 1
+
+
+def test_another_name_than_the_one_that_was_asked_for_is_a_surprise() -> None:
+    mine = OURS | {"url": "https://mine.ngrok.app"}
+    assert surprises({"endpoints": [mine]}, "exposer", "http://127.0.0.1:8000", "mine.ngrok.app") == []
+    assert len(surprises({"endpoints": [mine]}, "exposer", "http://127.0.0.1:8000", "other.ngrok.app")) == 1
+
+
+@pytest.mark.parametrize("odd", [None, [], {"endpoints": 5}, {"endpoints": [5]}, {"endpoints": [{"url": "tcp://x"}]}])
+def test_an_odd_list_tells_no_address(odd: object) -> None:
+    assert url_of(odd) == ""
 
 
 def test_what_is_written_down_can_be_read_back() -> None:
