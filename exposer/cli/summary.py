@@ -14,15 +14,17 @@ def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: 
     """The summary on a terminal."""
     url, schema = status["public_url"], status["schema"]
     clear = first.clear.reveal() if first.clear else ""
-    lines = [f"{status['name']} is online after {seconds:.1f} s", "", f"  address   {url}"]
+    where = url or "none: this tunnel has callers of its own"
+    lines = [f"{status['name']} is online after {seconds:.1f} s", "", f"  address   {where}"]
     if clear:
         lines.append(f"  key       {clear}")
         lines.append(f"            labelled {first.label!r}, shown only now; a new one: exposer rotate-key")
     else:
         lines.append("  key       as before (exposer keys list); a new one: exposer rotate-key")
-    lines.append(f"  try       {_curl(url + (schema['example'] or '/'), config, clear)}")
+    if url:
+        lines.append(f"  try       {_curl(url + (schema['example'] or '/'), config, clear)}")
     lines.append(f"  document  {schema['published']} of {schema['operations']} operations: exposer schema show")
-    if not status["checks"]["public_reachable"]:
+    if url and not status["checks"]["public_reachable"]:
         lines.append(f"  note      could not be asked from here: {status['checks'].get('why')}")
     lines += ["  end       exposer down (cleanly), exposer panic (at once, and locked)", ""]
     return "\n".join(lines)

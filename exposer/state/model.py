@@ -55,12 +55,18 @@ class Unit:
     def with_(self, **changes: Any) -> "Unit":
         return replace(self, **changes)
 
+    @property
+    def public(self) -> bool:
+        """Whether this tunnel is one that has, or will have, a public address."""
+        return self.detail.get("public", True) is not False
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one look at a running part saw.
 
-    `healthy` is None while it cannot be told. `url` is the public address, for a tunnel that has one.
+    `healthy` is None while it cannot be told. `url` is the public address, for a tunnel that has one; one that never
+    has any (its callers come by the provider's own network) puts `"public": False` into its entry's detail.
     `detail` is put into the status as it is; `error` is a sentence when something is wrong.
     `fatal` means that starting it again cannot help (a bad token, a changed host key).
     """

@@ -285,13 +285,15 @@ class Loop:
     def _set_phase(self) -> None:
         state = self.state
         trusted = state.checked is not None and (state.checked.reachable or not state.checked.resolvable)
+        # A tunnel without a public address has no document to write, and nothing that could be asked from outside.
+        private = not state.units[TUNNEL].public
         phase = exposure_phase(
             state.units,
             wanted=state.wanted,
             locked=state.locked,
             was_online=state.was_online,
-            published=state.published is not None,
-            trusted=trusted and not state.trouble,
+            published=state.published is not None or private,
+            trusted=(trusted or private) and not state.trouble,
         )
         if phase != state.phase:
             before, state.phase, state.since = state.phase, phase, time.time()
