@@ -42,6 +42,8 @@ class Thing:
 class Rooms:
     """What the loop needs; publishing or asking from outside would be a mistake here."""
 
+    name = "tests"
+
     def __init__(self, **tunnel: Any) -> None:
         self.tunnel_detail = tunnel
         self.broken = ""
@@ -73,6 +75,12 @@ class Rooms:
     def networks_due(self, now: float) -> bool:
         return False
 
+    def announced(self) -> str:
+        return ""
+
+    def destinations(self) -> tuple[Any, ...]:
+        return ()
+
     def sync_keys(self, now: float) -> None:
         pass
 
@@ -82,15 +90,17 @@ class Rooms:
 
 @pytest.fixture
 def loop_of(tmp_path: Path) -> Iterator[Callable[[Any], Loop]]:
-    worlds: list[World] = []
+    loops: list[Loop] = []
 
     def make(rooms: Any) -> Loop:
-        worlds.append(World(Ledger(str(tmp_path / "ledger")), lambda role, text: None))
-        return Loop(rooms, worlds[-1], Journal(tmp_path / "journal.db"), lambda kind, text: None, 60.0)
+        world = World(Ledger(str(tmp_path / "ledger")), lambda role, text: None)
+        loops.append(Loop(rooms, world, Journal(tmp_path / "journal.db"), lambda kind, text: None, 60.0))
+        return loops[-1]
 
     yield make
-    for world in worlds:
-        world.close()
+    for loop in loops:
+        loop.people.close(0.1)
+        loop.world.close()
 
 
 def phase_after_a_while(loop: Loop, wanted: str) -> bool:
