@@ -31,6 +31,7 @@ from exposer.keys.store import RingBrokenError, RingStore
 from exposer.notify.teller import Teller
 from exposer.openapi.declared import server_hosts, with_query
 from exposer.openapi.fit import offered
+from exposer.openapi.large import large
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
 from exposer.openapi.operations import operations
 from exposer.openapi.overlay import hinted, overlaid
@@ -49,6 +50,7 @@ from exposer.sweep import end, sweep
 
 # How often the public address is asked from outside (seconds): within each provider's free quota.
 CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
+ANSWERS = {"gpt-action": 100_000}  # what a client takes at the most
 NOT_ONLINE = "https://not-online.invalid"
 
 
@@ -275,6 +277,8 @@ class House(Teller):
             upstream_auth=upstream_secret(config),
             inject=self._inject(documented),
             own_hosts=server_hosts(documented.document),
+            response=config.limits.response or ANSWERS.get(config.schema.client, 0),
+            large=large(documented.document, documented.operations),
             allow_from=self._ranges.networks(),
             log_queries=config.audit.queries,
             caller=tunnels.CALLERS.get(config.tunnel.provider, ""),

@@ -127,7 +127,7 @@ class Limits:
     total_concurrency: int = 0
     body: int = 1_000_000
     timeout: float = 45.0
-    response: int = 100_000
+    response: int | None = None
     egress: int = 50_000_000
     allow_from: tuple[str, ...] = ()
 

@@ -71,7 +71,7 @@ def _plain(name: str, value: Any) -> Any:
         return {key: _plain("", item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_masked(item) if name == "webhook" and isinstance(item, str) else _plain("", item) for item in value]
-    return FORMATS[name](value) if name in FORMATS else value
+    return FORMATS[name](value) if name in FORMATS and value is not None else value
 
 
 def _masked(url: str) -> str:

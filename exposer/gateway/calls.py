@@ -45,7 +45,7 @@ def particular(routes: tuple[Route, ...]) -> dict[str, Any]:
     """The queries, and the headers that are added, with what each operation has of them."""
     queries = {pattern: f"$query_{number}" for number, pattern in enumerate(_distinct(r.query for r in routes))}
     headers = {name.lower(): name for route in routes for name, _ in route.inject}
-    key = _keys(routes)
+    key = map_keys(routes)
     return {
         "queries": queries,
         "declared": {key[r.operation]: queries[r.query] if r.query else '"1"' for r in routes} if queries else {},
@@ -63,7 +63,7 @@ def particular(routes: tuple[Route, ...]) -> dict[str, Any]:
 
 def permitted(routes: tuple[Route, ...], passers: Iterable[Passer]) -> dict[str, Any]:
     """For keys that may not call everything: which variable knows what such a key may call, and what that is."""
-    key = _keys(routes)
+    key = map_keys(routes)
     restricted = [(passer.id, passer.operations) for passer in passers if passer.operations is not None]
     sets = {chosen: f"$may_{number}" for number, chosen in enumerate(dict.fromkeys(chosen for _, chosen in restricted))}
     return {
@@ -132,7 +132,7 @@ def _packed(bodies: Iterable[str], limit: int) -> Iterator[str]:
         yield joined
 
 
-def _keys(routes: Iterable[Route]) -> dict[str, str]:
+def map_keys(routes: Iterable[Route]) -> dict[str, str]:
     """Each operation's id as a map's entry. nginx folds the case of plain texts, and takes some words for its own."""
     ids = dict.fromkeys(route.operation for route in routes)
     folded = Counter(id_.lower() for id_ in ids)

@@ -149,7 +149,8 @@ def close_door_to_others(folder: Path) -> None:
 
 def shut_door(folder: Path) -> None:
     """Removes the socket: one that a killed nginx has left behind keeps the next from listening there."""
-    (folder / DOOR).unlink(missing_ok=True)
+    for name in (DOOR, "detour.sock"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def drain(folder: Path) -> frozenset[str]:

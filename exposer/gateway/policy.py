@@ -22,14 +22,19 @@ UNFIT_HEADERS = frozenset(  # HTTP itself needs them, or nginx does not pass the
     | {"upgrade", "expect", "range"}
 )
 NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+NO_LARGE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _KEPT_OUT = frozenset(name.lower() for name in (*REMOVED, "X-Request-Id"))
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One published operation. `guards` are unpublished ones that a path of this shape may really mean, `query` the
-    pattern that its query must have ("" for any), `inject` the headers that the gateway adds to it."""
+    """One published operation.
+
+    `guards` are unpublished ones that a path of this shape may really mean, `query` the pattern that its query must
+    have ("" for any), `large` the parameters that make an answer of any size smaller (None for one that is small),
+    `inject` the headers that the gateway adds to it.
+    """
 
     operation: str
     method: str
@@ -37,6 +42,7 @@ class Route:
     sample: str
     guards: tuple[str, ...] = ()
     query: str = ""
+    large: tuple[str, ...] | None = None
     inject: tuple[tuple[str, str], ...] = ()
 
 
@@ -71,6 +77,7 @@ class Policy:
     probe_answer: str
     upstream_auth: tuple[str, Secret] | None = None
     own_hosts: tuple[str, ...] = ()
+    response: int = 0
     caller: str = ""
     allow_from: tuple[str, ...] | None = None
     log_queries: bool = False
@@ -102,6 +109,8 @@ def compile(
     hidden: Iterable[Operation] = (),
     inject: Mapping[str, Mapping[str, str]] = NOTHING,
     own_hosts: Iterable[str] = (),
+    response: int = 0,
+    large: Mapping[str, tuple[str, ...]] = NO_LARGE,
     caller: str = "",
     allow_from: Iterable[str] | None = None,
     log_queries: bool = False,
@@ -110,13 +119,16 @@ def compile(
 
     `upstream` is "http://host:port", "https://host[:port]" or "unix:path". `hidden` are the backend's operations
     that are *not* published: a published `/items/{id}` then does not open the unpublished `/items/export`. `inject`
-    has the headers that the gateway adds, by operation id. An operation whose `query` is not None takes no other.
+    has the headers that the gateway adds, by operation id; `large` the operations whose answers are measured against
+    `response`, with the parameters that make them smaller. An operation whose `query` is not None takes no other.
     """
     operations = tuple(operations)
     header = header_name(auth.header, "auth.header")
     routes, skipped = route(operations, hidden)
     ours = {header.lower(), *((upstream_auth[0].lower(),) if upstream_auth else ())}
     routes, unfit = _injected(routes, inject, frozenset(ours))
+    big = {readable(name): names for name, names in large.items()}
+    routes = tuple(replace(each, large=big.get(each.operation)) for each in routes)
     return Policy(
         passers=passers(ring.keys, operations, now),
         salt=_fit(ring.salt, r"[A-Za-z0-9_-]{1,200}", "the key ring's salt is damaged"),
@@ -130,6 +142,7 @@ def compile(
         probe_answer=_fit(probe_answer, r"[\x20-\x7e]{1,500}", "the probe's answer is not usable"),
         upstream_auth=None if upstream_auth is None else _upstream_auth(*upstream_auth),
         own_hosts=tuple(host for host in own_hosts if _HOST.fullmatch(host)),
+        response=response,
         caller=caller and header_name(caller, "the tunnel's header"),
         allow_from=None if allow_from is None else tuple(str(ip_network(network)) for network in allow_from),
         log_queries=log_queries,

@@ -12,13 +12,14 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from exposer import render as templates
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import paths as raw
-from exposer.gateway.calls import particular, permitted, recognised
+from exposer.gateway.calls import map_keys, particular, permitted, recognised
 from exposer.gateway.headers import HIDDEN, REMOVED
 from exposer.gateway.limits import limits
 from exposer.gateway.passer import Passer
 from exposer.gateway.pointers import Pointer, pointers
 from exposer.gateway.policy import Policy
 from exposer.gateway.refusals import EARLY, problems, slowed
+from exposer.gateway.sizes import sizes
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
 
@@ -40,6 +41,7 @@ class Paths:
     draining: str = "draining"
     paused: str = "paused"
     door: str = "gateway.sock"
+    detour: str = "detour.sock"
     ca: str = ""
     workers: int = 1
 
@@ -74,6 +76,7 @@ def render(
         **recognised(policy.routes),
         **particular(policy.routes),
         **limits(policy.limits, policy.passers),
+        **sizes(policy, map_keys(policy.routes)),
         **permitted(policy.routes, policy.passers),
         **_headers(policy),
         "early": EARLY,
