@@ -58,6 +58,7 @@ provider = "local"
 include = ["GET /**"]
 [limits]
 rate = "6000/min"
+response = "100MB"
 """
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from tests.support.echo import Echo
+from tests.support.eventually import eventually
 from tests.support.exposure import Exposure
 
 pytestmark = pytest.mark.nginx
@@ -26,6 +27,7 @@ PATHS: dict[str, Any] = {
     },
     "/tree/admin/{key}": {"get": OK, "parameters": [{"name": "key", "in": "path", "required": True}]},
     "/odd;path": {"get": OK},
+    "/large": {"get": {**OK, "parameters": [{"name": "limit", "in": "query", "schema": {"type": "integer"}}]}},
 }
 
 
@@ -58,7 +60,7 @@ openapi = "openapi.json"
 provider = "local"
 [schema]
 strict = true
-include = ["GET /notes", "GET /tree/{{path}}", "GET /odd;path"]
+include = ["GET /notes", "GET /tree/{{path}}", "GET /odd;path", "GET /large"]
 """)
         write(exposure.folder, servers=[{"url": "https://own.example.com/"}])
         exposure.up()
@@ -73,6 +75,11 @@ include = ["GET /notes", "GET /tree/{{path}}", "GET /odd;path"]
             ("http://inside:8080/z", None),
         ):
             assert location(exposure, f"/notes?say={quote(f'Location: {points}', safe='')}") == shown
+        large = exposure.get("/large?limit=5")
+        assert large.status == 413
+        assert "use the parameters limit" in large.json()["detail"]
+        exposure.file.write_text(f'{exposure.file.read_text()}[limits]\nresponse = "100MB"\n')
+        eventually(lambda: exposure.get("/large").status == 200)
         listed = exposure.run("schema", "ops").stdout
         assert "no unambiguous request can have this path" in listed
     finally:

@@ -98,7 +98,7 @@ def test_an_ngrok_tunnel_comes_up_comes_back_and_goes(tmp_path: Path, make_expos
 def test_ten_megabytes_come_through_unchanged(make_exposure: Callable[..., Exposure]) -> None:
     """Through the gateway of engine `process`; the container's way is in test_docker."""
     exposure = make_exposure(
-        sample_config(free_port()).replace("[limits]", '[schema]\ninclude = ["GET /big"]\n[limits]')
+        sample_config(free_port()).replace("[limits]", '[schema]\ninclude = ["GET /big"]\n[limits]\nresponse = "100MB"')
     )
     exposure.folder.joinpath("big.py").write_text(BIG)
     text = exposure.file.read_text().replace(str(Path("scripts") / "sample_backend.py"), "x")
