@@ -204,7 +204,7 @@ def exposures() -> "Iterator[str]":
         except OSError:
             continue
         for name in names:
-            if name not in seen and os.path.isdir(os.path.join(root, name)):
+            if name not in seen and not name.startswith(".") and os.path.isdir(os.path.join(root, name)):
                 seen.add(name)
                 yield name
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "keys": ("exposer.cli.keys:keys", "List, add and revoke keys."),
     "schema": ("exposer.cli.schema:schema", "Show the published document and its operations."),
     "audit": ("exposer.cli.audit:audit", "Show who called what, and what left; prove that the record is whole."),
+    "tunnel": ("exposer.cli.tunnel:tunnel", "Set up tunnels: what is usable, what is missing."),
     "panic": ("exposer.cli.panic:panic", "Take everything offline now; never asks."),
     "unlock": ("exposer.cli.unlock:unlock", "Lift the lock that a panic left."),
     "logs": ("exposer.cli.logs:logs", "Show what the backend, gateway, tunnel, supervisor or hooks wrote."),
@@ -64,7 +65,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        _add_common(command)
+        add_common(command)
         return command
 
     def resolve_command(
@@ -82,7 +83,8 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-def _add_common(command: click.Command) -> None:
+def add_common(command: click.Command) -> None:
+    """Gives a command, and those in it, the global options."""
     command.context_settings.setdefault("help_option_names", ["-h", "--help"])
     if not any(getattr(p, "name", "") == "_json" for p in command.params):
         taken = {name for parameter in command.params for name in parameter.opts}
@@ -91,7 +93,7 @@ def _add_common(command: click.Command) -> None:
             command.params.append(option)
     if isinstance(command, click.Group):
         for child in command.commands.values():
-            _add_common(child)
+            add_common(child)
 
 
 cli = LazyGroup(

@@ -18,8 +18,8 @@ from exposer.tunnels.fact import Fault, TunnelError
 from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, is_downloader, lines_of, port_of
 
 INSTALL = (
-    "Debian or Ubuntu: add Cloudflare's package repository, then `apt install cloudflared`; macOS: `brew "
-    "install cloudflared`; by hand: download it from Cloudflare and name it in tunnel.binary"
+    "fetch it with `exposer tunnel install cloudflared`; Debian or Ubuntu: add Cloudflare's package repository, then "
+    "`apt install cloudflared`; macOS: `brew install cloudflared`; by hand: download it and name it in tunnel.binary"
 )
 _FAILS = re.compile(r"^cloudflared_tunnel_tunnel_register_fail\S* ([0-9.e+]+)$", re.MULTILINE)
 _SUCCESSES = re.compile(r"^cloudflared_tunnel_tunnel_register_success\S* ([0-9.e+]+)$", re.MULTILINE)

@@ -18,6 +18,7 @@ from exposer.errors import MissingError
 from exposer.procs import Entry, ProcessId
 from exposer.secret import Secret
 from exposer.state.model import TUNNEL, Look, Record
+from exposer.tunnels.binaries import installed
 from exposer.tunnels.fact import TunnelConfigError
 
 # Within so many seconds a tunnel has its address and says that it is connected.
@@ -57,10 +58,13 @@ def end(entry: Entry, ladder: Sequence[tuple[int, float]] = LADDER) -> None:
 def find_program(
     configured: str, name: str, what: str, hint: str, refuse: Callable[[str], bool] = lambda path: False
 ) -> str:
-    """The path of the program to run: the configured one, else the first on PATH that is not refused."""
+    """The path of the program to run: the configured one, else the first on PATH that is not refused, else the one in
+    exposer's own folder."""
     found = [path for path in _candidates(configured or name) if not refuse(path)]
     if found:
         return found[0]
+    if not configured and (own := installed(name)):
+        return own
     where = f"tunnel.binary is {configured!r}, which is not {what}" if configured else f"{what} is not on PATH"
     raise MissingError(where, hint)
 
