@@ -47,9 +47,10 @@ from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
+from exposer.tunnels.edges import diagnose
 
 # How often the public address is asked from outside (seconds): within each provider's free quota.
-CHECK_EVERY = {"ngrok": 600.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
+CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
 ANSWERS = {"gpt-action": 100_000}  # what a client takes at the most
 NOT_ONLINE = "https://not-online.invalid"
 
@@ -192,7 +193,7 @@ class House(Teller):
 
     def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
         probe, answer = self.probe()
-        return check(url, chosen, probe, answer)
+        return check(url, chosen, probe, answer, diagnose)
 
     def probe(self) -> tuple[str, str]:
         """A path that nobody can guess and what our gateway says there: how we know it from outside."""

@@ -86,6 +86,8 @@ def wait(goal: str | None, timeout: str) -> None:
 def render(data: Mapping[str, Any]) -> str:
     """The status as a person reads it."""
     lines = [f"{data['name']}: {data['phase']}" + (f" since {data['since']}" if data.get("since") else "")]
+    if data.get("hop"):
+        lines.append(f"broken    at the {data['hop']} (callers → edge → agent → gateway → backend)")
     if data.get("public_url"):
         lines.append(f"address   {data['public_url']} (since {data.get('public_url_since')})")
     for role, word in (("backend", "kind"), ("gateway", "engine"), ("tunnel", "provider")):

@@ -1,4 +1,12 @@
-"""Asks the public address as a stranger would: does our gateway answer there, and does it refuse?"""
+"""Asks the public address as a stranger would: does our gateway answer there, and does it refuse?
+
+Our gateway is known by a path and an answer that nobody can guess, and the answer is fresh: it repeats a number that
+was drawn for this one request, so that a cache on the way cannot give it. nginx without modules cannot compute a proof
+from the number; against somebody on the way who has seen an answer before, only TLS helps.
+"""
+
+import secrets
+from collections.abc import Callable
 
 from exposer import __version__
 from exposer.openapi.model import Operation
@@ -9,19 +17,32 @@ from exposer.wire import Answer, NoAnswerError, request
 HEADERS = {"User-Agent": f"exposer/{__version__}", "ngrok-skip-browser-warning": "1"}
 SECONDS = 8.0
 
+Diagnose = Callable[[str, Answer], tuple[str, str]]
 
-def check(url: str, operations: tuple[Operation, ...], probe: str, answer: str) -> Checked:
-    """One look from outside: `probe` is a path only our gateway knows, `answer` what it says there. Never raises."""
+
+def check(url: str, operations: tuple[Operation, ...], probe: str, answer: str, diagnose: Diagnose) -> Checked:
+    """One look from outside: `probe` is a path only our gateway knows, `answer` what it says there. `diagnose` says of
+    another answer which hop it comes from, and why. Never raises."""
+    number = secrets.token_hex(16)
     try:
-        found = request(url, f"/.exposer/{probe}", headers=HEADERS, timeout=SECONDS)
-        if found.status != 200 or found.body.decode(errors="replace").strip() != answer:
-            return Checked(url, False, None, f"{url} does not lead to this gateway: {_what(found)}")
+        found = request(url, f"/.exposer/{probe}?nonce={number}", headers=HEADERS, timeout=SECONDS)
+        said = found.body.decode(errors="replace").strip()
+        if found.status != 200 or said != f"{answer} {number}":
+            return _not_ours(url, found, stale=said.startswith(answer), diagnose=diagnose)
         open_call = _unlocked(url, operations)
     except NoAnswerError as error:
-        return Checked(url, False, None, error.message, resolvable=error.stage not in ("resolve", "connect"))
+        far = error.stage in ("resolve", "connect")
+        return Checked(url, False, None, error.message, resolvable=not far, hop="edge")
     if open_call:
         return Checked(url, True, False, f"{open_call} was answered without a key")
     return Checked(url, True, True)
+
+
+def _not_ours(url: str, found: Answer, *, stale: bool, diagnose: Diagnose) -> Checked:
+    if stale:
+        return Checked(url, False, None, f"{url} repeats an old answer: a cache is in the way", hop="edge")
+    hop, why = diagnose(url, found)
+    return Checked(url, False, None, f"{url} does not lead to this gateway: {why}", hop=hop)
 
 
 def _unlocked(url: str, operations: tuple[Operation, ...]) -> str:
@@ -32,8 +53,3 @@ def _unlocked(url: str, operations: tuple[Operation, ...]) -> str:
         if status < 400:
             return f"GET {path}"
     return ""
-
-
-def _what(found: Answer) -> str:
-    code = found.headers.get("ngrok-error-code")
-    return f"status {found.status}" + (f", {code}" if code else "")

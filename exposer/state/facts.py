@@ -106,13 +106,15 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The public address was asked from outside. `refuses` is False only when an answer came without a key."""
+    """The public address was asked from outside. `refuses` is False only when an answer came without a key; `hop` is
+    where the way is broken: edge, agent or gateway."""
 
     url: str
     reachable: bool
     refuses: bool | None
     why: str = ""
     resolvable: bool = True
+    hop: str = ""
 
 
 @dataclass(frozen=True, slots=True)

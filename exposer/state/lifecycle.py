@@ -63,6 +63,7 @@ def _running(unit: Unit, entry: Entry, now: float) -> Unit:
         since=now,
         looked_at=now,
         sick_since=None,
+        replace_at=None,
         detail=MappingProxyType(dict(entry.detail)),
     )
 

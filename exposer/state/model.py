@@ -31,6 +31,7 @@ class Unit:
 
     `digest` is of the wish it runs for; `trying` of the one being started or taken over just now; `refused` of one
     that could not be taken over, so that it is not tried again and again. `sick_since` is when it stopped being well.
+    `replace_at` is when it is started anew because nobody hears it outside, whatever it says itself.
     """
 
     role: str
@@ -46,6 +47,7 @@ class Unit:
     since: float = 0.0
     looked_at: float = 0.0
     sick_since: float | None = None
+    replace_at: float | None = None
     fatal: bool = False
     error: str = ""
     hint: str = ""

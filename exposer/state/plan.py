@@ -76,6 +76,8 @@ def _step(unit: Unit, wish: Wish | None, now: float, ready: bool) -> Action | No
         return Stop(unit.role, "its settings have changed")
     if _given_up(unit, now):
         return Stop(unit.role, unit.error or "it has not been well for too long")
+    if unit.replace_at is not None and now >= unit.replace_at:
+        return Stop(unit.role, "nobody hears it outside, although it says that it is well")
     if now - unit.looked_at >= LOOK_EVERY[unit.role]:
         return LookAt(unit.role)
     return None

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from exposer.state.facts import Checked, Failed, Published
 from exposer.state.model import GATEWAY, TUNNEL, Phase
 from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.hops import heard, next_look
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.world import World
 
-# How long after a failed look from outside, or a document that could not be written, the next try is made (seconds).
-RECHECK = 5.0
+# How long after a document that could not be written the next try is made (seconds).
+AGAIN = 5.0
 
 
 class AddressPipeline:
@@ -34,6 +35,8 @@ class AddressPipeline:
         self._unpublished = ""
         self._next_check = 0.0
         self._checking = False
+        self._failures = self._replaced = 0
+        self._tunnel_since = 0.0
 
     def begin_anew(self) -> None:
         """The config has changed: write the document anew, and look from outside soon."""
@@ -46,6 +49,8 @@ class AddressPipeline:
         url = str(tunnel.detail.get("url", "")) if tunnel.phase is Phase.UP else self.state.url
         if url and url != self.state.url:
             self._change_address(url)
+        if tunnel.phase is Phase.UP and tunnel.since != self._tunnel_since:
+            self._tunnel_since, self._next_check, self._failures = tunnel.since, 0.0, 0  # started anew: look soon
         documented = self.state.documented
         if not self.state.url or documented is None:
             return
@@ -76,7 +81,7 @@ class AddressPipeline:
 
     def take_unpublished(self, fact: Failed) -> None:
         """Tried again, but not at once: on a full disk each note of it would make matters worse."""
-        self._publishing, self._next_publish = "", time.monotonic() + RECHECK
+        self._publishing, self._next_publish = "", time.monotonic() + AGAIN
         if fact.error != self._unpublished:
             self.note("failed", f"the document could not be written: {fact.error}")
         self._unpublished = fact.error
@@ -89,7 +94,11 @@ class AddressPipeline:
         if fact.url != self.state.url:
             return
         self.state.checked_at = time.time()
-        self._next_check = time.monotonic() + (self.check_every if fact.reachable else RECHECK)
+        now = time.monotonic()
+        self._failures = 0 if fact.reachable else self._failures + 1
+        self._next_check = now + next_look(self._failures, self.check_every)
+        tunnel, self._replaced = heard(self.state.units[TUNNEL], fact, self._replaced, now)
+        self.state.units[TUNNEL] = tunnel
         if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
             self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
         if fact.refuses is False:

@@ -8,6 +8,7 @@ from typing import Any
 from exposer.openapi.model import Operation
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.hops import broken_hop
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -57,6 +58,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "why": checked.why if checked else "",
         },
         "config_error": state.config_error or None,
+        "hop": broken_hop(units, checked) or None if state.phase == "degraded" else None,
         "trouble": "; ".join(filter(None, (state.trouble, state.networks, *state.unwritten.values()))) or None,
         "supervisor": {"pid": pid, "at": timestamp(time.time())},
     }

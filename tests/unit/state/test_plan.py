@@ -320,3 +320,13 @@ class Exposures(RuleBasedStateMachine):
 
 TestExposures = Exposures.TestCase
 TestExposures.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_a_tunnel_that_nobody_hears_outside_is_stopped_alone_and_when_its_time_has_come() -> None:
+    units = {role: Unit(role, phase=Phase.UP, healthy=True, digest="d", looked_at=50.0) for role in UP_ORDER}
+    units[TUNNEL] = units[TUNNEL].with_(replace_at=51.0)
+    wishes = {role: Wish("d") for role in UP_ORDER}
+    assert plan(units, wishes, 50.5, wanted=True) == ()
+    (action,) = plan(units, wishes, 51.0, wanted=True)
+    assert isinstance(action, Stop)
+    assert action.role == TUNNEL

@@ -1,0 +1,94 @@
+"""A way that is broken outside: the status says where, and only that part is started anew."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.support import sshd
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, get, sample_config
+
+pytestmark = [pytest.mark.nginx, pytest.mark.ssh, pytest.mark.slow]
+
+
+class Edge:
+    """The public side of a server: passes calls on to the tunnel's port, or gives `instead`: status, headers, body."""
+
+    def __init__(self, port: int) -> None:
+        edge = self
+        self.instead: tuple[int, dict[str, str], bytes] | None = None
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, headers, body = edge.instead or through(port, self.path, dict(self.headers.items()))
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def through(port: int, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    found = get(f"http://127.0.0.1:{port}{path}", headers=headers)
+    kept = {name: found.headers[name] for name in ("content-type", "www-authenticate") if name in found.headers}
+    return (found.status, kept, found.body) if found.status else (502, {}, b"")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
+    if not sshd.AVAILABLE:
+        pytest.skip("there is no OpenSSH server")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with sshd.Sshd(folder) as running:
+        yield running
+
+
+def test_status_names_the_broken_hop_and_only_an_agent_that_nobody_hears_is_started_anew(
+    server: sshd.Sshd, make_exposure: Callable[..., Exposure]
+) -> None:
+    edge = Edge(server.remote_port)
+    lines = f"""provider = "ssh"
+host = "127.0.0.1"
+port = {server.port}
+user = "{server.user}"
+identity = "{server.identity}"
+known_hosts = "{server.known_hosts}"
+remote_port = {server.remote_port}
+url = "{edge.url}"
+"""
+    exposure = make_exposure(sample_config(free_port()).replace('provider = "local"', lines))
+    exposure.up()
+    assert exposure.status()["hop"] is None
+    tunnel, gateway, backend = (exposure.pid(role) for role in ("tunnel", "gateway", "backend"))
+
+    edge.instead = (200, {"Content-Type": "text/html"}, b"<html>Welcome to the hotel")
+    eventually(lambda: exposure.status()["hop"] == "edge", within=60)
+    assert exposure.phase() == "degraded"
+    assert "a page answers" in exposure.status()["checks"]["why"]
+    assert "at the edge" in exposure.run("status").stdout
+    edge.instead = None
+    exposure.wait_for("online", within=60)
+    assert exposure.pid("tunnel") == tunnel, "what is broken at the edge is not mended by a new agent"
+
+    edge.instead = (530, {"CF-RAY": "1"}, b"error code: 1033")
+    eventually(lambda: exposure.status()["hop"] == "agent", within=60)
+    eventually(lambda: exposure.pid("tunnel") not in (0, tunnel), within=90)
+    edge.instead = None
+    exposure.wait_for("online", within=60)
+    assert (exposure.pid("gateway"), exposure.pid("backend")) == (gateway, backend)
+    edge.close()
