@@ -1,12 +1,14 @@
 """The strict template environment: a misspelt name is an error, never an empty string in an nginx config."""
 
+import functools
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING, Any
 
 from exposer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jinja2 import BaseLoader, Environment
 
 
 def templates_dir() -> Path:
@@ -15,8 +17,20 @@ def templates_dir() -> Path:
     return inside if inside.is_dir() else Path(__file__).resolve().parent.parent / "templates"
 
 
-def environment(overlay: str = "") -> Environment:
+def environment(overlay: str = "") -> "Environment":
     """The environment for all templates; single files in the folder `overlay` take the place of ours."""
+    return _environment(overlay) if overlay else _own()
+
+
+@functools.cache
+def _own() -> "Environment":
+    """Ours alone never change while we run, so each is compiled once."""
+    return _environment("")
+
+
+def _environment(overlay: str) -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
     folders = [overlay] if overlay else []
     loader: BaseLoader = FileSystemLoader([*folders, str(templates_dir())])
     env = Environment(
