@@ -23,7 +23,7 @@ from exposer.state.model import GATEWAY, Look, Record, Tell
 __all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
 
 DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
-CUT = 0.35  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
+CUT = 0.4  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
 TURNOVER = 10.0  # until a new generation must answer
 
 

@@ -35,7 +35,8 @@ _PAUSED = "This key has taken more within an hour than it may, and is paused. Tr
 
 def problems(limits: Limits) -> dict[int, str]:
     """The body of each refusal."""
-    return {status: problem(status, title, _details(limits).get(status, "")) for status, title in TITLES.items()}
+    details = _details(limits)
+    return {status: problem(status, title, details.get(status, "")) for status, title in TITLES.items()}
 
 
 def problem(status: int, title: str, detail: str = "") -> str:
@@ -43,6 +44,12 @@ def problem(status: int, title: str, detail: str = "") -> str:
     if detail:
         said["detail"] = detail
     return json.dumps({**said, "request_id": "$call"}, separators=(",", ":"))
+
+
+def forbidden() -> dict[str, str]:
+    """What a 403 says; "here": to this machine itself, when only callers from certain networks may call."""
+    own = "This key may call only some of the operations. Do not try this one again; use another operation."
+    return {"default": own, "here": "The key is known, but calls from this machine are not on the list of addresses."}
 
 
 def slowed() -> dict[str, str]:
@@ -53,7 +60,7 @@ def slowed() -> dict[str, str]:
 
 def _details(limits: Limits) -> dict[int, str]:
     return {
-        403: "This key may call only some of the operations. Do not try this one again; use another operation.",
+        403: "$forbidden",
         413: f"The body of a request may have at most {limits.body:,} bytes ({format_size(limits.body)}). "
         "Send less in one call, for example in several parts.",
         429: "$slowed",

@@ -18,7 +18,7 @@ from exposer.gateway.limits import limits
 from exposer.gateway.passer import Passer
 from exposer.gateway.pointers import Pointer, pointers
 from exposer.gateway.policy import Policy
-from exposer.gateway.refusals import EARLY, problems, slowed
+from exposer.gateway.refusals import EARLY, forbidden, problems, slowed
 from exposer.gateway.sizes import sizes
 
 MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
@@ -82,6 +82,7 @@ def render(
         "early": EARLY,
         "problems": problems(policy.limits),
         "slowed": slowed(),
+        "forbidden": forbidden(),
     }
     files = {
         MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),

@@ -148,7 +148,7 @@ class Watcher(Background):
 
 
 class User(Background):
-    """Calls with a key on one connection that it keeps, and remembers when it was last accepted."""
+    """Calls with a key on one connection that it keeps, and remembers when it sent what was last accepted."""
 
     def __init__(self, port: str, clear: str) -> None:
         self.last, self.odd = 0.0, 0
@@ -156,12 +156,13 @@ class User(Background):
 
     def _go(self) -> None:
         while not self._over.is_set():
+            sent = time.monotonic()
             try:
                 self._line.socket.sendall(self._head)
                 status, stays = self._line.answer()
             except OSError:
                 status, stays = 0, False
-            self.last = time.monotonic() if status == 200 else self.last
+            self.last = sent if status == 200 else self.last
             self.odd += status not in (200, 401, 429)
             if not stays:
                 self._line.socket.close()
@@ -237,7 +238,7 @@ def figure(rotations: int, taken: list[dict[str, float]], said: list[dict[str, A
     names = {
         "accepted": "new key first accepted",
         "everywhere": "new key accepted everywhere",
-        "refused": "old key last accepted after the call",
+        "refused": "old key last sent and accepted",
         "cut": "its running stream ended",
     }
     every = {name: [each[name] for each in taken] for name in names}

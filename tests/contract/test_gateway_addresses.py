@@ -93,6 +93,7 @@ class TestLock:
         assert gate.refusal("/v1/items", {}).status == 401
         assert gate.call("/nothing").status == 404
         assert gate.call("/v1/items", {**gate.key(), CALLER: INSIDE, "X-Forwarded-For": INSIDE}).status == 403
+        assert b"not on the list of addresses" in gate.call("/v1/items").body
         assert gate.echo.served == 0
         assert proof.refuses(f"http://127.0.0.1:{gate.port}", PROBE)
         assert gate.call(f"/.exposer/{PROBE}", {}).body.decode() == ANSWER
