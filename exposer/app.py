@@ -26,7 +26,7 @@ from exposer.gateway.shutter import Shutter
 from exposer.journal.post import post_heads
 from exposer.keys.model import Ring
 from exposer.keys.ring import settle
-from exposer.keys.status import describe, timestamp
+from exposer.keys.status import advice, describe, timestamp
 from exposer.keys.store import RingBrokenError, RingStore
 from exposer.notify.teller import Teller
 from exposer.openapi.declared import server_hosts, with_query
@@ -71,7 +71,9 @@ class House(Teller):
         self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
         self.engine = engine
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
-        self.store = RingStore(Path(places.state))
+        master = config.auth.master
+        self.store = RingStore(Path(places.state), None if master is None else partial(resolve, master))
+        self.last_used: Mapping[str, float] = {}
         self.ring_error = ""
         self._source = "" if without_document else config.backend.openapi
         self._reader: tuple[str, Reader] | None = None
@@ -120,8 +122,13 @@ class House(Teller):
     def renew_networks(self, now: float) -> str:
         return self._ranges.refresh(now)
 
+    def advice(self, now: float) -> tuple[str, ...]:
+        return advice(self.ring().keys, now, self.config.auth.rotate_every)
+
     def stamp(self, now: float) -> str:
-        return f"{self.store.stamp()} {[key.id for key in self.ring().passing(now)]} {self.shutter.why}"
+        ring = self.ring()
+        due = settle(ring, now) is not ring
+        return f"{self.store.stamp()} {[key.id for key in ring.passing(now)]} {due} {self.shutter.why}"
 
     def sync_keys(self, now: float) -> None:
         ring = self.ring()
@@ -222,7 +229,8 @@ class House(Teller):
             "engine": self.engine,
             "provider": self.config.tunnel.provider,
             "source": self._source.removeprefix("file:") or None,
-            "keys": [describe(key, now) for key in self.ring().keys],
+            "keys": [describe(key, now, self.last_used) for key in self.ring().keys],
+            "advice": list(self.advice(now)),
             "networks": {
                 name: {"networks": len(known.networks), "at": timestamp(known.at)}
                 for name, known in self._ranges.known().items()

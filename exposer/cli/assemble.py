@@ -1,5 +1,6 @@
 """Puts the supervisor together for `up`: journal, house, socket, daemon."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from exposer.journal import Journal
 from exposer.state.model import GATEWAY
 from exposer.supervisor.daemon import Daemon
 from exposer.supervisor.recorder import Recorder
+from exposer.supervisor.usage import KeyUse
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
@@ -25,11 +27,13 @@ def assemble(
 ) -> Daemon:
     """The supervisor of one exposure, ready to run. The config is read anew by `load` each time it has changed."""
     engine = ""
+    current: House
     folder = Path(places.runtime, "gateway")
     shutter = Shutter(folder)
+    last_used: dict[str, float] = {}
 
     def house() -> House:
-        nonlocal engine
+        nonlocal engine, current
         config = load()
         if config.name != places.name:
             raise ConfigError(
@@ -37,7 +41,9 @@ def assemble(
                 "a name cannot change while it runs: exposer down, then exposer up",
             )
         engine = engine or choose_engine(config)
-        return House(config, places, engine, without_document=without_document, shutter=shutter)
+        current = House(config, places, engine, without_document=without_document, shutter=shutter)
+        current.last_used = last_used
+        return current
 
     journal = Journal(Path(places.state, "journal.db"))
     daemon = Daemon(places, house, ControlServer, show, journal)
@@ -49,4 +55,14 @@ def assemble(
         shutter.shut,
         lambda: daemon.world.process(GATEWAY),
     )
+    use = KeyUse(
+        lambda: current.store,
+        lambda: current.ring(),
+        journal,
+        lambda: current.config.limits.egress,
+        daemon.world.inbox.put,
+        last_used,
+    )
+    daemon.recorder.listeners.append(use.heard)
+    daemon.recorder.on_start = lambda: use.remember(time.time())
     return daemon

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from exposer import files
+from exposer.cli.ring import ring_store
 from exposer.errors import ExposerError
 from exposer.files import Places
 from exposer.keys.model import Key, KeyState, Ring
 from exposer.keys.ring import mint, revoke
-from exposer.keys.store import RingStore
 from exposer.secret import Secret
 
 LABEL = "default"
@@ -24,7 +24,7 @@ class FirstKey:
     """
 
     def __init__(self, places: Places, *, only_unseen: bool = False) -> None:
-        self._store = RingStore(Path(places.state))
+        self._store = ring_store(places)
         self._mark = Path(places.state, MARK)
         self.label = LABEL
         self.id = ""

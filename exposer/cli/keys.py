@@ -1,19 +1,25 @@
 """`exposer keys` and `exposer rotate-key`."""
 
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from exposer.cli.find import not_private, places, read_snapshot, supervisor
+from exposer.cli.find import not_private, places
+from exposer.cli.force import bring_into_force, end_for_good, withdraw
+from exposer.cli.ring import ring_store
 from exposer.cli.show import answer, duration, note, settings, table
-from exposer.errors import LockedError, NotRunningError
+from exposer.cli.words import ends_in_words
+from exposer.errors import LockedError, UsageError
 from exposer.files import NotPrivateError, Places, check_root, private_dir, state_root
 from exposer.keys.status import describe, timestamp
 
 if TYPE_CHECKING:
-    from exposer.keys.model import Key, Ring
+    from collections.abc import Callable
+
+    from exposer.keys.model import Allowed, Key, Ring
     from exposer.keys.store import RingStore
     from exposer.secret import Secret
 
@@ -23,8 +29,6 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str | N
 
 
 def _store(found: Places) -> "RingStore":
-    from exposer.keys.store import RingStore
-
     if found.locked():
         raise LockedError(f"a panic holds {found.name}; its keys are all revoked", "lift the lock with: exposer unlock")
     try:
@@ -32,53 +36,61 @@ def _store(found: Places) -> "RingStore":
         check_root(state_root())
     except NotPrivateError as error:
         raise not_private(error) from error
-    return RingStore(Path(found.state))
+    return ring_store(found)
 
 
 @click.command("rotate-key")
 @click.argument("label", default="default")
 @click.option(
-    "--grace", callback=_duration, metavar="TIME", help="How long the old key stays valid (default: auth.grace)."
+    "--grace",
+    callback=_duration,
+    metavar="TIME",
+    help="How long the old key stays valid once the new one is first used (default: auth.grace).",
 )
 @click.option("--now", is_flag=True, help="End the old key at once: for one that leaked.")
 def rotate_key(label: str, grace: float | None, now: bool) -> None:
-    """Make a new key for LABEL and print it once; the old one ends after a grace."""
+    """Make a new key for LABEL and print it once.
+
+    The old one ends after a grace, which begins when the new one is first used: somebody has to paste it somewhere.
+    """
     from exposer.config.load import find_config, load
     from exposer.keys.ring import rotate
 
     found = places(settings().file)
-    wait = 0.0 if now else grace if grace is not None else load(find_config(settings().file)).auth.grace
+    auth = load(find_config(settings().file)).auth if not now else None
+    wait = 0.0 if auth is None else auth.grace if grace is None else grace
     moment = time.time()
 
     def how(ring: "Ring") -> "tuple[Ring, tuple[Secret, tuple[Key, ...], Key]]":
-        after, secret, replaced = rotate(ring, label, moment, grace=wait)
+        after, secret, replaced = rotate(ring, label, moment, grace=wait, max_wait=auth.max_wait if auth else None)
         return after, (secret, replaced, after.keys[-1])
 
     clear, old, key = _store(found).change(how)
+    seen = end_for_good(found, [each.id for each in old]) if wait <= 0 and old else ""
     in_force = bring_into_force(found, clear.reveal(), key.id)
     data = {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force}
-    data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until)} for k in old]
+    data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until), "grace": k.grace} for k in old]
     answer(clear.reveal(), data)
     for replaced in old:
-        ends = "has ended" if wait <= 0 else f"ends {timestamp(replaced.until)}"
+        ends = f"has ended: {seen}" if wait <= 0 else f"ends {ends_in_words(describe(replaced, moment))}"
         note(f"the old key {replaced.id} of {label!r} {ends}; the new one is shown only now")
 
 
 @click.group()
 def keys() -> None:
-    """List, add and revoke keys."""
+    """List, add, pause and revoke keys."""
 
 
 @keys.command("list")
 def list_keys() -> None:
     """Show every key by label; never the key itself."""
-    from exposer.keys.store import RingStore
-
     found = places(settings().file)
-    ring = RingStore(Path(found.state)).read()
-    rows = [describe(key, time.time()) for key in ring.keys]
-    shown = [(r["label"], r["id"], r["state"], r["created"] or "", r["expires"] or "never") for r in rows]
-    heads = ("LABEL", "ID", "STATE", "CREATED", "ENDS")
+    rows = _described(found)
+    shown = [
+        (r["label"], r["id"], r["state"], r["created"] or "", r["last_used"] or "never", ends_in_words(r), _may(r))
+        for r in rows
+    ]
+    heads = ("LABEL", "ID", "STATE", "CREATED", "LAST USED", "ENDS", "MAY")
     answer(
         table(shown, heads) if rows else "there are no keys yet; the first `exposer up` makes one",
         {"schema": 1, "keys": rows},
@@ -88,88 +100,169 @@ def list_keys() -> None:
 @keys.command("add")
 @click.argument("label")
 @click.option("--expires", callback=_duration, metavar="TIME", help="Ends by itself after so long, such as 30d.")
-def add(label: str, expires: float | None) -> None:
+@click.option("--rate", metavar="RATE", help="Its own rate, such as 60/min (default: limits.rate).")
+@click.option(
+    "--ops", multiple=True, metavar="GLOB", help='Only these: operation ids, or "METHOD /path/*"; repeatable.'
+)
+@click.option("--concurrency", type=click.IntRange(1, 65_535), help="So many calls at the same time.")
+@click.option("--egress", metavar="SIZE", help="So many bytes an hour, such as 50MB/h; over it the key is paused.")
+@click.option("--decoy", is_flag=True, help="A key that is never valid: whoever uses it sets off an alarm.")
+def add(
+    label: str,
+    expires: float | None,
+    rate: str | None,
+    ops: tuple[str, ...],
+    concurrency: int | None,
+    egress: str | None,
+    decoy: bool,
+) -> None:
     """Make a further key for LABEL and print it once."""
     from exposer.keys.ring import mint
 
     found = places(settings().file)
     moment = time.time()
     ends = None if not expires else moment + expires
+    allowed = _allowed(rate, ops, concurrency, egress)
 
     def how(ring: "Ring") -> "tuple[Ring, tuple[Secret, Key]]":
-        after, secret = mint(ring, label, moment, expires=ends)
+        after, secret = mint(ring, label, moment, expires=ends, allowed=allowed, decoy=decoy)
         return after, (secret, after.keys[-1])
 
     clear, key = _store(found).change(how)
-    in_force = bring_into_force(found, clear.reveal(), key.id)
-    answer(clear.reveal(), {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force})
+    in_force = bring_into_force(found, None if decoy else clear.reveal(), key.id)
+    data = {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force, "decoy": decoy}
+    answer(clear.reveal(), data)
+    if decoy:
+        note("leave it where a thief would look: in a note, a file, an old config; it never lets anybody in")
 
 
 @keys.command("show")
 @click.argument("label")
 def show(label: str) -> None:
     """Show what is known of the keys labelled LABEL."""
-    from exposer.errors import UsageError
-    from exposer.keys.store import RingStore
-
-    found = places(settings().file)
-    rows = [describe(k, time.time()) for k in RingStore(Path(found.state)).read().keys if k.label == label]
+    rows = [row for row in _described(places(settings().file)) if row["label"] == label]
     if not rows:
-        raise UsageError(f"there is no key labelled {label!r}", "see them with: exposer keys list")
-    text = "\n\n".join("\n".join(f"{name:<8} {value or '-'}" for name, value in row.items()) for row in rows)
+        raise _unknown(label)
+    text = "\n\n".join("\n".join(f"{name:<11} {_said(value)}" for name, value in row.items()) for row in rows)
     answer(text, {"schema": 1, "keys": rows})
 
 
 @keys.command("revoke")
 @click.argument("label")
-def revoke(label: str) -> None:
-    """End every key labelled LABEL at once."""
+@click.option("--key", "clear", metavar="KEY", help="Try the very key afterwards; '-' reads it from standard input.")
+def revoke(label: str, clear: str | None) -> None:
+    """End every key labelled LABEL at once, and the streams that it has."""
     from exposer.keys.ring import revoke as revoked
+
+    if clear is not None and clear != "-":
+        raise UsageError("a key in an argument can be read by others", "give it on standard input: --key -")
+    given = sys.stdin.readline().strip() if clear else None
+    found = places(settings().file)
+    moment = time.time()
+
+    def how(ring: "Ring") -> "tuple[Ring, tuple[Key, ...]]":
+        return revoked(ring, label, moment)
+
+    hit = _store(found).change(how)
+    seen = end_for_good(found, [key.id for key in hit], given)
+    ids = ", ".join(key.id for key in hit)
+    answer(
+        f"{label}: revoked ({ids}); {seen}",
+        {"schema": 1, "label": label, "revoked": [key.id for key in hit], "seen": seen},
+    )
+
+
+@keys.command("suspend")
+@click.argument("label")
+def suspend(label: str) -> None:
+    """Take the keys labelled LABEL out of use until they are resumed."""
+    from exposer.keys.ring import suspend as suspended
 
     found = places(settings().file)
     moment = time.time()
-    hit = _store(found).change(lambda ring: revoked(ring, label, moment))
-    bring_into_force(found, None, "")
-    ids = ", ".join(key.id for key in hit)
-    answer(f"{label}: revoked ({ids})", {"schema": 1, "label": label, "revoked": [key.id for key in hit]})
+    ids = _change(found, label, lambda ring, hit: suspended(ring, hit, moment, "by hand"))
+    answer(f"{label}: suspended; {end_for_good(found, ids)}", {"schema": 1, "label": label, "suspended": list(ids)})
 
 
-def bring_into_force(found: Places, clear: str | None, key_id: str, within: float = 10.0) -> bool:
-    """Withdraws what no longer passes at the gateway, wakes the supervisor, and waits until the new key is accepted."""
-    from exposer import procs
-    from exposer.control.client import ask
-    from exposer.gateway.nginx import sync_live
-    from exposer.keys.store import RingStore
-    from exposer.wire import NoAnswerError, request
+@keys.command("resume")
+@click.argument("label")
+def resume(label: str) -> None:
+    """Bring suspended keys labelled LABEL back."""
+    from exposer.keys.ring import resume as resumed
 
-    passing = RingStore(Path(found.state)).read().passing(time.time())
-    folder = Path(found.runtime, "gateway")
-    if folder.is_dir():
-        sync_live(folder, {key.id for key in passing})
-    status = read_snapshot(found)
-    if supervisor(found) is None or status is None:
-        return False
+    found = places(settings().file)
+    ids = _change(found, label, resumed)
+    withdraw(found)
+    in_force = bring_into_force(found, None, "")
+    answer(f"{label}: resumed", {"schema": 1, "label": label, "resumed": list(ids), "in_force": in_force})
+
+
+def _change(found: Places, label: str, how: "Callable[[Ring, list[str]], Ring]") -> tuple[str, ...]:
+    """Changes the keys of a label, and returns the ids of those that are not as they were."""
+
+    def change(ring: "Ring") -> "tuple[Ring, tuple[str, ...]]":
+        after = how(ring, [key.id for key in ring.keys if key.label == label])
+        before = set(ring.keys)
+        return after, tuple(key.id for key in after.keys if key not in before)
+
+    ids = _store(found).change(change)
+    if not ids:
+        raise UsageError(
+            f"there is no key labelled {label!r} to which this applies", "see them with: exposer keys list"
+        )
+    return ids
+
+
+def _described(found: Places) -> list[dict[str, Any]]:
+    """All keys, with when they were last used as far as that is on record."""
+    ring = ring_store(found).read()
+    used = _last_used(found, [key.id for key in ring.keys])
+    return [describe(key, time.time(), used) for key in ring.keys]
+
+
+def _last_used(found: Places, ids: list[str]) -> dict[str, float]:
+    from exposer.journal import Journal, JournalError
+
+    path = Path(found.state, "journal.db")
+    if not path.exists():
+        return {}
     try:
-        ask(found.control, "nudge")
-    except NotRunningError:
-        note("the supervisor does not answer; the change is taken over as soon as it does")
-        return False
-    listen = status["gateway"].get("listen")
-    if clear is None or not listen:
-        return True
-
-    # Asked for real only once the gateway says that it knows the key: wrong keys have a small quota there.
-    if not procs.wait_until((folder / "live" / key_id).exists, within, every=0.01):
-        return False
+        journal = Journal(path)
+    except JournalError:
+        return {}
     try:
-        return request(f"http://{listen}", "/.exposer/accepted", headers=_credential(clear)).status not in (401, 429)
-    except NoAnswerError:
-        return False
+        return journal.last_used(ids)
+    except JournalError:
+        return {}
+    finally:
+        journal.close()
 
 
-def _credential(clear: str) -> dict[str, str]:
-    from exposer.config.load import find_config, load
-    from exposer.gateway.credential import credential
+def _allowed(rate: str | None, ops: tuple[str, ...], concurrency: int | None, egress: str | None) -> "Allowed":
+    from exposer.config.units import parse_egress, parse_rate
+    from exposer.keys.model import Allowed
 
-    auth = load(find_config(settings().file)).auth
-    return credential(auth.methods, auth.header, clear)
+    try:
+        pace = parse_rate(rate) if rate else None
+        most = parse_egress(egress) if egress else 0
+    except ValueError as error:
+        raise UsageError(f"{'--egress' if rate is None else '--rate or --egress'}: {error}") from error
+    return Allowed(tuple(ops), (pace.count, pace.seconds) if pace else None, concurrency or 0, most)
+
+
+def _may(row: dict[str, Any]) -> str:
+    from exposer.cli.shown import size
+
+    parts = [" ".join(row["operations"])] if row.get("operations") else []
+    parts += [row["rate"]] if row.get("rate") else []
+    parts += [f"{row['concurrency']} at once"] if row.get("concurrency") else []
+    parts += [f"{size(row['egress'])}/h"] if row.get("egress") else []
+    return ", ".join(parts) or "-"
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "-" if value in (None, "") else str(value)
+
+
+def _unknown(label: str) -> UsageError:
+    return UsageError(f"there is no key labelled {label!r}", "see them with: exposer keys list")

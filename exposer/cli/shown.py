@@ -1,9 +1,9 @@
 """Calls and events of the record as lines, fields and labels."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exposer.cli.ring import ring_store
 from exposer.errors import ExposerError
 from exposer.files import Places
 
@@ -30,9 +30,7 @@ class Labels:
     """Whose key an id is. A ring that cannot be read, or that a panic has put aside, costs only the labels."""
 
     def __init__(self, found: Places) -> None:
-        from exposer.keys.store import RingStore
-
-        store = RingStore(Path(found.state))
+        store = ring_store(found)
         if not store.exists():
             store.path = store.path.with_name("keyring.panicked")
         try:

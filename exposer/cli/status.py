@@ -8,6 +8,7 @@ import click
 from exposer import procs
 from exposer.cli.find import leftovers, own_status, places, read_snapshot, running_status, supervisor
 from exposer.cli.show import answer, duration, settings, table
+from exposer.cli.words import ends_in_words
 from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
 from exposer.files import Places
 
@@ -101,10 +102,12 @@ def render(data: Mapping[str, Any]) -> str:
         lines.append(f"callers   {_networks(data['networks'])}")
     if "checks" in data:
         lines.append(f"outside   {_checks(data['checks'])}")
+    lines += [f"advice: {text}" for text in data.get("advice", ())]
     lines += [f"{name}: {data[name]}" for name in ("config_error", "trouble") if data.get(name)]
     if data.get("keys"):
-        rows = [(k["label"], k["id"], k["state"], k["expires"] or "never") for k in data["keys"]]
-        lines += ["", table(rows, ("KEY", "ID", "STATE", "ENDS"))]
+        live = [key for key in data["keys"] if key["state"] != "revoked"] or data["keys"]
+        rows = [(k["label"], k["id"], k["state"], k.get("last_used") or "never", ends_in_words(k)) for k in live]
+        lines += ["", table(rows, ("KEY", "ID", "STATE", "LAST USED", "ENDS"))]
     if data["phase"] == "panicked":
         lines.append("locked by a panic; see what happened and lift the lock with: exposer unlock")
     return "\n".join(lines)

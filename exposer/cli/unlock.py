@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from exposer.cli.find import places
+from exposer.cli.ring import ring_store
 from exposer.cli.show import answer, interactive, note, settings
 from exposer.errors import ExposerError, UsageError
 from exposer.files import Places
@@ -52,10 +53,9 @@ def lift(found: Places) -> int:
 
     from exposer.journal import Journal
     from exposer.keys.ring import revoke_all
-    from exposer.keys.store import RingStore
 
     found.prepare()
-    aside, store = Path(found.state, "keyring.panicked"), RingStore(Path(found.state))
+    aside, store = Path(found.state, "keyring.panicked"), ring_store(found)
     if aside.exists():
         aside.replace(store.path)
     now = time.time()

@@ -165,7 +165,7 @@ class Job:
         return 0
 
     def _start(self, running: ProcessId | None) -> None:
-        from exposer.cli.keys import bring_into_force
+        from exposer.cli.force import bring_into_force
 
         first = FirstKey(self.places)
         try:
@@ -190,7 +190,7 @@ class Job:
 
     def _already(self, status: dict[str, Any]) -> int:
         """It runs. When the one who started it never got to see the first key, there is another now."""
-        from exposer.cli.keys import bring_into_force
+        from exposer.cli.force import bring_into_force
 
         if status["phase"] != "online":
             raise self._running()

@@ -97,6 +97,9 @@ class Auth:
     methods: tuple[str, ...] = ("api-key",)
     header: str = "X-API-Key"
     grace: float = 900.0
+    max_wait: float = 86400.0
+    rotate_every: float | None = None
+    master: SecretRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ NOT_YET = "is not available in this version"
 # Accepted in the file, but nothing in this version acts on it. All of them only ever add to the protection.
 INERT = (
     "lease",
-    "limits.egress",
     "panic.on",
 )
 

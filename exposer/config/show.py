@@ -19,6 +19,8 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "lease": units.format_duration,
     "start_timeout": units.format_duration,
     "grace": units.format_duration,
+    "max_wait": units.format_duration,
+    "rotate_every": units.format_duration,
     "timeout": units.format_duration,
     "retain": units.format_duration,
     "memory": units.format_size,

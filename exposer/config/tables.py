@@ -59,7 +59,14 @@ def tables(folder: Path) -> dict[str, Table]:
         "backend": _backend(folder),
         "backend.auth": {"header": header, "value": partial(references.reference, folder)},
         "tunnel": _tunnel(folder),
-        "auth": {"methods": partial(choices, LOGINS), "header": key_header, "grace": duration},
+        "auth": {
+            "methods": partial(choices, LOGINS),
+            "header": key_header,
+            "grace": duration,
+            "max_wait": duration,
+            "rotate_every": duration,
+            "master": partial(references.reference, folder),
+        },
         "schema": {
             "client": partial(choice, CLIENTS),
             "methods": partial(choices, METHODS),

@@ -69,8 +69,7 @@ def countable(rate: Rate, where: str) -> Rate:
 
 def _passer(key: Key, operations: Collection[Operation], now: float) -> Passer:
     digest = r"[A-Za-z0-9_-]{22}"
-    patterns: Collection[str] = getattr(key, "operations", ())
-    rate: Rate | None = getattr(key, "rate", None)
+    patterns, rate = key.operations, None if key.rate is None else Rate(*key.rate)
     return Passer(
         id=_fit(key, key.id, r"[a-z0-9]{8}"),
         label=key.label,
@@ -80,7 +79,7 @@ def _passer(key: Key, operations: Collection[Operation], now: float) -> Passer:
         passes=key.passes(now),
         paused=key.state is KeyState.SUSPENDED,
         rate=None if rate is None else countable(rate, f"the rate of key {key.label}"),
-        concurrency=min(65535, getattr(key, "concurrency", None) or 0),
+        concurrency=min(65535, key.concurrency),
         operations=frozenset(readable(op.id) for op in operations if may_call(patterns, op)) if patterns else None,
     )
 

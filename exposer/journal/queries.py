@@ -19,6 +19,16 @@ def usage(since: float) -> Query:
     return f"{text} GROUP BY key", (_ms(since),)
 
 
+def last_used(key_id: str) -> Query:
+    # Quick by the index, since nearly every call of a key is one of an operation.
+    return "SELECT at FROM requests WHERE key = ? AND operation <> '' ORDER BY at DESC LIMIT 1", (key_id,)
+
+
+def by_minute(since: float) -> Query:
+    text = "SELECT key, at / 60000 AS minute, sum(bytes) FROM requests WHERE at >= ? AND key <> ''"
+    return f"{text} GROUP BY key, minute", (_ms(since),)
+
+
 def shares(wanted: Filter) -> Query:
     where, values = _where(wanted)
     day = "strftime('%Y-%m-%d', at / 1000, 'unixepoch')"

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,16 @@ class Journal:
         """What each key has taken since then, by the key's id; answers only, refusals do not count as use."""
         text, values = queries.usage(since)
         return {key: Usage(last / 1000, calls, size) for key, last, calls, size in self._asked(text, values)}
+
+    def last_used(self, key_ids: Iterable[str]) -> dict[str, float]:
+        """When each key last called an operation, in seconds since 1970; those that never did are left out."""
+        found = {key_id: self._asked(*queries.last_used(key_id)) for key_id in key_ids}
+        return {key_id: rows[0][0] / 1000 for key_id, rows in found.items() if rows}
+
+    def by_minute(self, since: float) -> list[tuple[str, int, int]]:
+        """Key, minute since 1970, and the bytes that left by it within that minute."""
+        text, values = queries.by_minute(since)
+        return [(key, minute, size) for key, minute, size in self._asked(text, values)]
 
     def shares(self, wanted: Filter) -> list[Share]:
         """What left, by day, key and operation."""

@@ -21,6 +21,13 @@ class Key:
     `check` is the base64url md5 (no padding) of clear key + ring salt, compared by nginx's secure_link; `htpasswd` the
     salted {SSHA} of the clear key for Basic as "user:key"; `basic_check` is like `check`, of base64(clear key), which
     is what ChatGPT sends as Basic. A 256-bit random secret needs no slow hash.
+
+    `expires` ends it whatever happens. A retiring key ends at `until`; `grace` is how long it has left once its
+    `successor` (an id) is first used, None when that clock runs already. A suspended one comes back at
+    `suspended_until`, by hand when that is None; `why` says why it is suspended.
+
+    What it may: `operations` are globs of ids or "METHOD /path/*", none for all; `rate` is (calls, seconds); `egress`
+    bytes an hour. None and 0: what `[limits]` says.
     """
 
     id: str
@@ -32,6 +39,14 @@ class Key:
     basic_check: str
     expires: float | None = None
     until: float | None = None
+    grace: float | None = None
+    successor: str = ""
+    why: str = ""
+    suspended_until: float | None = None
+    operations: tuple[str, ...] = ()
+    rate: tuple[int, int] | None = None
+    concurrency: int = 0
+    egress: int = 0
 
     def passes(self, now: float) -> bool:
         """Whether the gateway lets it in at this moment."""
@@ -40,6 +55,19 @@ class Key:
         if self.state is KeyState.RETIRING:
             return self.until is not None and now < self.until
         return self.state is KeyState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a new key may; see `Key`."""
+
+    operations: tuple[str, ...] = ()
+    rate: tuple[int, int] | None = None
+    concurrency: int = 0
+    egress: int = 0
+
+
+ALL = Allowed()
 
 
 @dataclass(frozen=True, slots=True)

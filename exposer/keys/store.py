@@ -3,17 +3,21 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from exposer import files
 from exposer.errors import ExposerError
+from exposer.keys import master as masters
+from exposer.keys.master import MasterKeyError
 from exposer.keys.model import Key, KeyState, Ring
 from exposer.keys.ring import new_ring
+from exposer.secret import Secret
 
 T = TypeVar("T")
 HEADER = b"exposer-keyring-1\n"
+KNOWN = {field.name for field in fields(Key)}
 
 
 class RingBrokenError(ExposerError):
@@ -23,13 +27,15 @@ class RingBrokenError(ExposerError):
 
 
 class RingStore:
-    """`keyring` in an exposure's state folder, encrypted with the key in `keyring.key` (0600) beside it."""
+    """`keyring` in an exposure's state folder. It is encrypted with `master`, when the config names one (it is asked
+    each time, and raises MissingError); else with a key of our own, of which `keyring.key` (0600) beside it knows."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, master: Callable[[], Secret] | None = None) -> None:
         self.path = folder / "keyring"
         self.key_path = folder / "keyring.key"
         self.backup = folder / "keyring.last"
         self._lock = folder / "keyring.lock"
+        self._master = master
 
     def exists(self) -> bool:
         return os.path.lexists(self.path)
@@ -40,8 +46,6 @@ class RingStore:
 
     def read(self) -> Ring:
         """The ring; an empty new one when there is no file yet. Raises RingBrokenError."""
-        from cryptography.fernet import Fernet, InvalidToken
-
         try:
             sealed = files.read_private(str(self.path))
         except FileNotFoundError:
@@ -51,10 +55,14 @@ class RingStore:
         if not sealed.startswith(HEADER):
             raise self._broken("is not a key ring of this version, or is torn")
         try:
-            data = Fernet(files.read_private(str(self.key_path))).decrypt(sealed[len(HEADER) :])
-            return _ring(json.loads(data))
-        except (OSError, ValueError, InvalidToken, KeyError, TypeError) as error:
-            raise self._broken("is damaged, or keyring.key does not belong to it") from error
+            return _ring(json.loads(self._opened(sealed)))
+        except NewerRingError as error:
+            raise RingBrokenError(
+                f"{self.path} was written by a newer version of exposer", "upgrade exposer"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            whose = "auth.master" if self._master else "keyring.key"
+            raise self._broken(f"is damaged, or {whose} does not belong to it") from error
 
     def change(self, how: Callable[[Ring], tuple[Ring, T]]) -> T:
         """Applies a change under the lock, so that two commands at once never lose one another's."""
@@ -62,21 +70,55 @@ class RingStore:
             before = self.read()
             after, result = how(before)
             if after is not before:
-                self._write(after)
+                self._write(before, after)
             return result
 
-    def _write(self, ring: Ring) -> None:
+    def _opened(self, sealed: bytes) -> bytes:
+        """Decrypts with the key there is. A master that is new in the config finds a ring with a key of our own: that
+        is taken too, and the next change encrypts it with the master."""
+        from cryptography.fernet import Fernet, InvalidToken
+
+        token = sealed[len(HEADER) :]
+        keys = [self._masters_key, self._own_key] if self._master else [self._own_key]
+        trouble: Exception = ValueError("no key fits")
+        for number, key in enumerate(keys):
+            try:
+                return Fernet(key()).decrypt(token)
+            except (OSError, ValueError, InvalidToken) as error:
+                trouble = trouble if number else error
+        raise ValueError("no key fits") from trouble
+
+    def _masters_key(self) -> bytes:
+        assert self._master is not None  # noqa: S101
+        try:
+            return masters.derived(self._master())
+        except ExposerError as error:
+            raise RingBrokenError(
+                f"the key ring cannot be opened: {error.message}; nothing passes", error.hint
+            ) from error
+
+    def _own_key(self) -> bytes:
+        try:
+            return masters.kept(self.key_path)
+        except MasterKeyError as error:
+            raise RingBrokenError(
+                f"the key ring cannot be opened: {error.message}; nothing passes", error.hint
+            ) from error
+
+    def _write(self, before: Ring, after: Ring) -> None:
         from cryptography.fernet import Fernet
 
-        if self.exists():
-            files.swap(str(self.backup), files.read_private(str(self.path)))
-        if not os.path.lexists(self.key_path):
-            files.swap(str(self.key_path), Fernet.generate_key())
+        if self._master is None and not os.path.lexists(self.key_path):
+            masters.make(self.key_path, Fernet.generate_key(), self.path.parent.name)
         try:
-            fernet = Fernet(files.read_private(str(self.key_path)))
+            fernet = Fernet(self._masters_key() if self._master else self._own_key())
         except (OSError, ValueError) as error:
             raise self._broken("cannot be written: keyring.key beside it is damaged") from error
-        files.swap(str(self.path), HEADER + fernet.encrypt(json.dumps(asdict(ring)).encode()))
+        if self.exists():  # encrypted anew: the key to the one on disk may be about to go
+            files.swap(str(self.backup), _sealed(fernet.encrypt, before))
+        files.swap(str(self.path), _sealed(fernet.encrypt, after))
+        if self._master is not None:
+            self.key_path.unlink(missing_ok=True)
 
     def _broken(self, what: str) -> RingBrokenError:
         return RingBrokenError(
@@ -84,6 +126,14 @@ class RingStore:
             f"start afresh with new keys (rm {self.path} {self.key_path}, then exposer up), or put the last good one "
             f"back (mv {self.backup} {self.path}): what was revoked last may pass again then, see exposer keys list",
         )
+
+
+class NewerRingError(ValueError):
+    """A ring that says something we do not know: passing it over could let in who must not."""
+
+
+def _sealed(encrypt: Callable[[bytes], bytes], ring: Ring) -> bytes:
+    return HEADER + encrypt(json.dumps(asdict(ring)).encode())
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -95,5 +145,18 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def _ring(data: dict[str, Any]) -> Ring:
-    keys = tuple(Key(**{**item, "state": KeyState(item["state"])}) for item in data["keys"])
-    return Ring(salt=str(data["salt"]), keys=keys, generation=int(data["generation"]))
+    return Ring(salt=str(data["salt"]), keys=tuple(map(_key, data["keys"])), generation=int(data["generation"]))
+
+
+def _key(data: dict[str, Any]) -> Key:
+    if set(data) - KNOWN:
+        raise NewerRingError
+    rate, operations = data.get("rate"), data.get("operations", ())
+    return Key(
+        **{
+            **data,
+            "state": KeyState(data["state"]),
+            "operations": tuple(map(str, operations)),
+            "rate": None if rate is None else (int(rate[0]), int(rate[1])),
+        }
+    )

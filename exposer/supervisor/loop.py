@@ -36,6 +36,7 @@ Show = Callable[[str, str], None]
 TICK = 0.25
 # How long calls that are under way may take to end when the exposure is taken down (seconds).
 DRAIN = 5.0
+ADVISE_EVERY = 86_400.0
 
 
 class Loop:
@@ -56,6 +57,7 @@ class Loop:
         self._upstream = ""
         self._drain_until = 0.0
         self._unfit: dict[str, str] = {}
+        self._advised: dict[str, float] = {}
 
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
@@ -148,6 +150,7 @@ class Loop:
         if stamp != self._stamp:
             self._stamp = stamp
             self._sync_keys(now)
+        self._advise(now)
         parts: dict[str, Part] = {}
         self._build(parts, BACKEND, self.rooms.backend)
         # While the backend is away its last address counts: the gateway's wish must not change by that.
@@ -180,6 +183,13 @@ class Loop:
         except (ExposerError, OSError) as error:
             self.note("keyring", f"the keys could not be brought up to date: {error}")
         self._hear_of_trouble()
+
+    def _advise(self, now: float) -> None:
+        """Says once a day at the most what a person should do soon."""
+        for text in self.rooms.advice(now):
+            if now - self._advised.get(text, 0.0) > ADVISE_EVERY:
+                self._advised[text] = now
+                self.note("advice", text)
 
     def _hear_of_trouble(self) -> None:
         """Keys that cannot be read: nobody gets in, and that must not look well."""

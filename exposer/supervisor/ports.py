@@ -94,5 +94,8 @@ class Rooms(Protocol):
     def renew_networks(self, now: float) -> str:
         """Reads the lists and says what has changed. Raises ExposerError; then the ones before are in force."""
 
+    def advice(self, now: float) -> tuple[str, ...]:
+        """What a person should do soon, a sentence each; `now` is in seconds since 1970."""
+
     def trouble(self) -> str:
         """What is wrong with the keys, as a sentence with a next step; "" when nothing is."""

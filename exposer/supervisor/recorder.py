@@ -83,6 +83,7 @@ class Recorder:
         master: Callable[[], ProcessId | None],
     ) -> None:
         self.rules = rules
+        self.on_start: Callable[[], None] = lambda: None
         self.listeners: list[Callable[[Sequence[Request]], None]] = []
         self._log, self._journal, self._tell, self._shut, self._master = log, journal, tell, shut, master
         self._reading: dict[str, int] | None = None
@@ -160,6 +161,7 @@ class Recorder:
     def _run(self) -> None:
         with suppress(OSError, AttributeError):  # whoever answers callers goes first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        self.on_start()
         while not self._ended.is_set():
             try:
                 more = self.step()

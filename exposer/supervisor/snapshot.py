@@ -57,6 +57,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "at": timestamp(state.checked_at) if checked else None,
             "why": checked.why if checked else "",
         },
+        "advice": list(about.get("advice", ())),
         "config_error": state.config_error or None,
         "hop": broken_hop(units, checked) or None if state.phase == "degraded" else None,
         "trouble": "; ".join(filter(None, (state.trouble, state.networks, *state.unwritten.values()))) or None,
