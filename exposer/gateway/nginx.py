@@ -144,7 +144,10 @@ class NginxProcess:
         texts = self._render(listen, mark)
         before = place.read(self.folder, set(texts) | place.logins(self.folder))
         rehearsed = before.get("frame") == self._frame  # only keys differ: their rows can be no other than those before
-        if not rehearsed:
+        if rehearsed:
+            with place.stage(self.folder, texts):
+                pass  # on a full disk nothing has begun yet
+        else:
             self._rehearse(texts, record)
         drained = place.drain(self.folder)
         known = {*drained, *before.get("keys", "").split()}
@@ -235,7 +238,8 @@ class NginxProcess:
         """The files of before, and the keys that were valid and still are. When even that fails, everything ends."""
         assert entry.process is not None  # noqa: S101
         try:
-            place.write(self.folder, before)
+            now = place.read(self.folder, before)
+            place.write(self.folder, {name: text for name, text in before.items() if now.get(name) != text})
             self._runner.reread(entry.process)
             base = f"http://{entry.detail['listen']}"
             if not procs.wait_until(lambda: proof.refuses(base, self.policy.probe), TURNOVER):

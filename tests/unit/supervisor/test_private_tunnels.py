@@ -63,6 +63,9 @@ class Rooms:
     def schema_digest(self) -> str:
         return "s"
 
+    def advice(self, now: float) -> tuple[str, ...]:
+        return ()
+
     def trouble(self) -> str:
         return self.broken
 
