@@ -1,9 +1,11 @@
 """The composition root: builds everything once, by hand, out of one config."""
 
 import hashlib
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from exposer.config import own
 from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
+from exposer.errors import ExposerError
 from exposer.files import Places
 from exposer.gateway.container import ContainerNginx
 from exposer.gateway.folder import DOOR
+from exposer.gateway.front import Front, secure_address
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
@@ -47,6 +51,7 @@ from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
+from exposer.tls.authority import LocalAuthority, Pair, trusted
 from exposer.tunnels.edges import diagnose
 
 # How often the public address is asked from outside (seconds): within each provider's free quota.
@@ -78,6 +83,7 @@ class House(Teller):
         self._source = "" if without_document else config.backend.openapi
         self._reader: tuple[str, Reader] | None = None
         self._ring: tuple[tuple[int, ...], Ring] | None = None
+        self.authority = LocalAuthority(Path(places.state), config.name) if config.tunnel.local_tls else None
         self._ranges = Ranges(Path(places.state), config.limits.allow_from)
         self._built: dict[str, tuple[object, Part]] = {}
         self._templates = own.folder_digest(config.gateway.templates)
@@ -91,11 +97,18 @@ class House(Teller):
         passing = tuple(key.id for key in self.ring().passing(now))
         document = documented.document
         wish = (documented.operations, documented.hidden, document and document.digest)
-        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks())
+        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks(), self._certificate(now))
         return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
 
     def tunnel(self, listen: str) -> Part:
+        if self.authority is not None:
+            listen = secure_address(Path(self.places.runtime, "gateway"))
+            if not listen:
+                raise ExposerError("the gateway does not speak TLS yet")
         return self._once("tunnel", listen, lambda: self._make_tunnel(listen))
+
+    def _certificate(self, now: float) -> Pair | None:
+        return None if self.authority is None else self.authority.certificate(datetime.fromtimestamp(now, UTC))
 
     def ring(self) -> Ring:
         """The keys as they are now; an empty ring, so that nothing passes, while the file cannot be read."""
@@ -200,7 +213,8 @@ class House(Teller):
 
     def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
         probe, answer = self.probe()
-        return check(url, chosen, probe, answer, diagnose)
+        trust = ssl.create_default_context(cadata=trusted(self.authority.ca_file)) if self.authority else None
+        return check(url, chosen, probe, answer, diagnose, trust)
 
     def probe(self) -> tuple[str, str]:
         """A path that nobody can guess and what our gateway says there: how we know it from outside."""
@@ -269,6 +283,7 @@ class House(Teller):
         config = self.config
         folder = Path(self.places.runtime, "gateway")
         probe, probe_answer = self.probe()
+        pair = self._certificate(now)
         policy = compile(
             ring=self.ring(),
             operations=documented.operations,
@@ -294,7 +309,7 @@ class House(Teller):
         )
         return NginxProcess(
             folder,
-            policy,
+            replace(policy, front=Front(*pair)) if pair else policy,
             binary=config.gateway.binary,
             port=config.gateway.port,
             templates=config.gateway.templates,

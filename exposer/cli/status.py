@@ -91,6 +91,8 @@ def render(data: Mapping[str, Any]) -> str:
         lines.append(f"broken    at the {data['hop']} (callers → edge → agent → gateway → backend)")
     if data.get("public_url"):
         lines.append(f"address   {data['public_url']} (since {data.get('public_url_since')})")
+    if ca := data.get("tunnel", {}).get("ca"):
+        lines.append(f"trust     {ca}")
     for role, word in (("backend", "kind"), ("gateway", "engine"), ("tunnel", "provider")):
         if role in data:
             lines.append(_part(role, str(data[role].get(word)), data[role]))

@@ -21,8 +21,11 @@ def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: 
         lines.append(f"            labelled {first.label!r}, shown only now; a new one: exposer rotate-key")
     else:
         lines.append("  key       as before (exposer keys list); a new one: exposer rotate-key")
+    ca = status["tunnel"].get("ca", "")
+    if ca:
+        lines.append(f"  trust     {ca} (give it to the client; good for this machine's own names only)")
     if url:
-        lines.append(f"  try       {_curl(url + (schema['example'] or '/'), config, clear)}")
+        lines.append(f"  try       {_curl(url + (schema['example'] or '/'), config, clear, ca)}")
     lines.append(f"  document  {schema['published']} of {schema['operations']} operations: exposer schema show")
     if url and not status["checks"]["public_reachable"]:
         lines.append(f"  note      could not be asked from here: {status['checks'].get('why')}")
@@ -30,10 +33,11 @@ def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: 
     return "\n".join(lines)
 
 
-def _curl(url: str, config: "Config", clear: str) -> str:
+def _curl(url: str, config: "Config", clear: str, ca: str = "") -> str:
     header = credential(config.auth.methods, config.auth.header, clear or "KEY")
     name, value = next(iter(header.items()))
-    return f"curl -H {shlex.quote(f'{name}: {value}')} {shlex.quote(url)}"
+    trust = f"--cacert {shlex.quote(ca)} " if ca else ""
+    return f"curl {trust}-H {shlex.quote(f'{name}: {value}')} {shlex.quote(url)}"
 
 
 def as_json(status: dict[str, Any], first: FirstKey | None) -> dict[str, Any]:

@@ -87,7 +87,13 @@ class Tunnel:
     known_hosts: str = ""
     remote_port: int = 0
     url: str = ""
+    tls: bool = False
     standby: str = ""
+
+    @property
+    def local_tls(self) -> bool:
+        """Whether the gateway speaks TLS by an authority of its own."""
+        return self.provider == "local" and self.tls
 
 
 @dataclass(frozen=True, slots=True)

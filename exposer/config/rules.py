@@ -52,6 +52,8 @@ def notes(written: Written) -> tuple[str, ...]:
     kind = next((kind for kind in KINDS if f"backend.{kind}" in written), "")
     if dead := [f"backend.{key}" for key in NO_EFFECT.get(kind, ()) if f"backend.{key}" in written]:
         found.append(f"without effect on a backend given by backend.{kind}: {', '.join(dead)}")
+    if written.get("tunnel.tls") and written.get("tunnel.provider", "local") != "local":
+        found.append("without effect with this tunnel.provider: tunnel.tls (its callers have TLS anyway)")
     if str(written.get("tunnel.url", "")).startswith("http://"):
         found.append("tunnel.url begins with http://, so keys cross the network in the clear; use https://")
     return tuple(found)

@@ -153,5 +153,6 @@ def _tunnel(folder: Path) -> Table:
         "known_hosts": partial(places.file, folder),
         "remote_port": PORT,
         "url": origin,
+        "tls": flag,
         "standby": partial(choice, PROVIDERS),
     }

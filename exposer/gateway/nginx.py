@@ -11,7 +11,7 @@ from typing import Protocol
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError
-from exposer.gateway import accesslog, host, proof, site
+from exposer.gateway import accesslog, front, host, proof, site
 from exposer.gateway import folder as place
 from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
@@ -85,11 +85,12 @@ class NginxProcess:
         place.sweep(self.folder)
         listen = f"127.0.0.1:{self._choose_port()}"
         mark = os.urandom(16).hex()
-        texts = self._render(listen, mark)
+        texts = self._render(listen, mark, mine="")
         self._rehearse(texts, record)
         place.close(self.folder)
         place.shut_door(self.folder)
         place.write(self.folder, {**texts, "nginx.pid": ""})
+        front.tidy(self.folder, texts)
         accesslog.begin(self.folder)
         process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen)))
         try:
@@ -141,7 +142,7 @@ class NginxProcess:
         if process is None or not process.alive():
             raise ExposerError("the gateway's nginx has ended")
         mark = os.urandom(16).hex()
-        texts = self._render(listen, mark)
+        texts = self._render(listen, mark, mine=str(entry.detail.get("secure", "")))
         before = place.read(self.folder, set(texts) | place.logins(self.folder))
         rehearsed = before.get("frame") == self._frame  # only keys differ: their rows can be no other than those before
         if rehearsed:
@@ -168,6 +169,7 @@ class NginxProcess:
             raise
         for name in place.logins(self.folder) - set(texts):
             (self.folder / name).unlink()
+        front.tidy(self.folder, texts)
         place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
         self._see_off(old, known - self.policy.live, turned, tell)
         return self._entry(process, listen)
@@ -184,13 +186,15 @@ class NginxProcess:
             worker.signal(signal.SIGTERM)
         tell("a key has ended, so streams and calls that began before were cut")
 
-    def _render(self, listen: str, mark: str) -> dict[str, str]:
+    def _render(self, listen: str, mark: str, *, mine: str) -> dict[str, str]:
+        """`mine` is where it speaks TLS already."""
+        secure = front.choose_address(self.folder, mine) if self.policy.front else ""
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
-        return {**self._files(self.policy, listen, mark), **own}
+        return {**self._files(self.policy, listen, mark, secure), **own, front.LISTEN: secure}
 
-    def _files(self, policy: Policy, listen: str, mark: str = "") -> dict[str, str]:
+    def _files(self, policy: Policy, listen: str, mark: str = "", secure: str = "") -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
-        return site.render(policy, listen, self._paths, user, self._templates, mark)
+        return site.render(policy, listen, self._paths, user, self._templates, mark, secure)
 
     def _rehearse(self, texts: dict[str, str], record: Record) -> None:
         """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
@@ -200,7 +204,7 @@ class NginxProcess:
         """
         policy, withdrawn = proof.with_withdrawn(self.policy)
         # Nobody calls a rehearsal from outside: behind the lock of addresses it would not show what the keys do.
-        aside = replace(policy, allow_from=None, upstream=Upstream("http", "unix:no-backend.sock", ""))
+        aside = replace(policy, allow_from=None, front=None, upstream=Upstream("http", "unix:no-backend.sock", ""))
         user = (self._worker.user, self._worker.group) if self._worker else None
         paths = replace(self._paths, workers=1, door="")
         with place.stage(self.folder, texts) as stage:
@@ -259,6 +263,8 @@ class NginxProcess:
 
     def _entry(self, process: ProcessId, listen: str, *, rehearsal: bool = False) -> Entry:
         detail = {"listen": listen, "engine": self._runner.engine, "shape": self.shape, "site": self.digest}
+        if self.policy.front and (secure := front.secure_address(self.folder)):
+            detail["secure"] = secure
         if rehearsal:
             return Entry(self.role, process, detail={"rehearsal": True, "engine": self._runner.engine})
         return Entry(self.role, process, digest=self.digest, detail=detail)

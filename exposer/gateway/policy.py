@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from exposer.config.model import Auth, Limits
 from exposer.errors import ConfigError
 from exposer.gateway import paths, queries
+from exposer.gateway.front import Front
 from exposer.gateway.headers import REMOVED
 from exposer.gateway.passer import Passer, countable, passers, readable
 from exposer.keys.model import Ring
@@ -80,6 +81,7 @@ class Policy:
     response: int = 0
     caller: str = ""
     allow_from: tuple[str, ...] | None = None
+    front: Front | None = None
     log_queries: bool = False
     skipped: tuple[tuple[str, str], ...] = field(default=())
 

@@ -53,8 +53,10 @@ def render(
     user: tuple[str, str] | None = None,
     templates_overlay: str = "",
     mark: str = "",
+    secure: str = "",
 ) -> dict[str, str]:
-    """The gateway's files. `user` is the workers' (user, group), when nginx starts as root.
+    """The gateway's files. `user` is the workers' (user, group), when nginx starts as root. `secure` is where the
+    policy's front listens.
 
     `mark` names this very generation: `/.exposer/<probe>/generation` says it as soon as it is in force.
     Raises ConfigError for an own template that cannot be used.
@@ -66,6 +68,7 @@ def render(
         )
     context = {
         "listen": listen,
+        "secure": secure,
         "paths": paths,
         "user": user,
         "mark": mark,
@@ -87,6 +90,7 @@ def render(
     files = {
         MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
         UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
+        **(policy.front.files() if policy.front else {}),
     }
     for number, tier in enumerate(login_tiers(policy.passers)):
         if "basic" in policy.methods:

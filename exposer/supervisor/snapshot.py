@@ -47,6 +47,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "pid": units[TUNNEL].detail.get("pid"),
             "restarts": units[TUNNEL].restarts,
             "reconnects": units[TUNNEL].detail.get("reconnects", 0),
+            **({"ca": units[TUNNEL].detail["ca"]} if "ca" in units[TUNNEL].detail else {}),
         },
         "keys": about["keys"],
         "networks": about.get("networks", {}),

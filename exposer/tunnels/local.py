@@ -1,11 +1,13 @@
 """No tunnel at all: the exposure is reachable on this machine only, for trying things out."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from exposer.config.model import SecretRef, Tunnel
 from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.model import TUNNEL, Look, Record, Tell
+from exposer.tls.authority import CA_FILE
 from exposer.tunnels.program import digest_of, end
 
 
@@ -27,7 +29,10 @@ class Local:
         alone: bool = False,
     ) -> None:
         self.digest = digest_of(tunnel, listen)
-        self._url = f"http://{listen}"
+        self._url = f"{'https' if tunnel.tls else 'http'}://{listen}"
+        self._detail = {"provider": self.provider, "url": self._url, "listen": listen}
+        if tunnel.tls:
+            self._detail["ca"] = str(Path(state_dir, CA_FILE))
 
     def start(self, record: Record, tell: Tell) -> Entry:
         entry = self._entry()
@@ -48,4 +53,4 @@ class Local:
         return entry.digest == self.digest and entry.detail.get("provider") == self.provider
 
     def _entry(self) -> Entry:
-        return Entry(self.role, digest=self.digest, detail={"provider": self.provider, "url": self._url})
+        return Entry(self.role, digest=self.digest, detail=self._detail)

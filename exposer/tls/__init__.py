@@ -1,0 +1,1 @@
+"""Certificates: a local authority for trying things out on this machine."""
