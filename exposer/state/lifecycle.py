@@ -11,6 +11,10 @@ from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
 BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 # A part that has run so long is well again: its failures are forgotten.
 STEADY = 60.0
+# A tunnel mostly falls by what happens outside, not by a mistake of its own: so many seconds of life make up for a
+# failure, and once it was up the wait grows no longer than that.
+MENDS = {TUNNEL: 1.0}
+LONGEST = {TUNNEL: 5.0}
 
 
 def backoff(failures: int) -> float:
@@ -69,13 +73,17 @@ def _running(unit: Unit, entry: Entry, now: float) -> Unit:
 
 
 def _failed(unit: Unit, error: str, hint: str, code: str, now: float, wait: float = 0.0) -> Unit:
-    failures = 1 if unit.phase is Phase.UP and now - unit.since > STEADY else unit.failures + 1
+    failures = unit.failures + 1
+    longest = BACKOFF[-1]
+    if unit.phase is Phase.UP:
+        lived, longest = now - unit.since, LONGEST.get(unit.role, longest)
+        failures = 1 if lived > STEADY else max(1, failures - int(lived / MENDS.get(unit.role, STEADY)))
     return Unit(
         unit.role,
         phase=Phase.FAILED,
         failures=failures,
         restarts=unit.restarts,
-        retry_at=now + max(wait, backoff(failures)),
+        retry_at=now + max(wait, min(backoff(failures), longest)),
         error=error,
         hint=hint,
         code=code,

@@ -230,7 +230,7 @@ class Public(http.server.BaseHTTPRequestHandler):
             headers = {
                 **{name: value for name, value in self.headers.items() if name.lower() != "cf-connecting-ip"},
                 "CF-Connecting-IP": knobs().get("visitor", "203.0.113.7"),
-                "Host": self.tunnel.hostname,
+                "Host": self.tunnel.hostname or self.tunnel.rules()[1][0].get("hostname") or "api.example.org",
                 "Cf-Warp-Tag-Id": self.tunnel.connector,
             }
             origin.request(self.command, self.path, body=body or None, headers=headers)

@@ -66,10 +66,18 @@ def test_each_failure_in_a_row_is_waited_for_longer() -> None:
 
 @pytest.mark.parametrize(("ran", "failures"), [(0.0, 5), (STEADY - 1, 5), (STEADY + 1, 1)])
 def test_a_part_that_ran_well_for_long_starts_from_the_shortest_wait(ran: float, failures: int) -> None:
+    unit = advance(starting(BACKEND, failures=4), Started(BACKEND, entry()), NOW)
+    fallen = advance(unit, Gone(BACKEND, "killed"), NOW + ran)
+    assert fallen.failures == failures
+    assert fallen.retry_at == NOW + ran + backoff(failures)
+
+
+@pytest.mark.parametrize(("ran", "failures"), [(0.0, 5), (0.9, 5), (2.1, 3), (30.0, 1)])
+def test_a_tunnel_that_was_up_for_a_moment_comes_back_soon(ran: float, failures: int) -> None:
     unit = advance(starting(failures=4), Started(TUNNEL, entry()), NOW)
     fallen = advance(unit, Gone(TUNNEL, "killed"), NOW + ran)
     assert fallen.failures == failures
-    assert fallen.retry_at == NOW + ran + backoff(failures)
+    assert fallen.retry_at - NOW - ran <= 5.0
 
 
 @pytest.mark.parametrize("fact", [Failed(TUNNEL, "no", wait=300.0), Gone(TUNNEL, "no", wait=300.0)])

@@ -1,0 +1,224 @@
+"""Tunnels under random kills and freezes: online again each time, and nothing piles up.
+
+EXPOSER_TEST_STORM=200 makes it long (about ten minutes for each provider), EXPOSER_TEST_SEED another storm.
+"""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support import fake_cloudflared, fake_ngrok, sshd
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.unlucky import processes
+
+pytestmark = [pytest.mark.nginx, pytest.mark.slow]
+BLOWS = int(os.environ.get("EXPOSER_TEST_STORM", "12"))
+SEED = int(os.environ.get("EXPOSER_TEST_SEED", "1"))
+WARM_UP = 4
+AGENT = {"User-Agent": "exposer-test"}
+
+
+@dataclass
+class Scene:
+    """One exposure in the storm. `public` is where its tunnel ends, `blows` what may befall it."""
+
+    exposure: Exposure
+    public: Callable[[], str]
+    blows: tuple[Callable[[], None], ...]
+
+    def answers(self) -> bool:
+        found = get(f"{self.public()}/api/notes", self.exposure.key, headers=AGENT)
+        return found.status == 200
+
+    def is_back(self) -> bool:
+        return self.exposure.phase() == "online" and self.answers()
+
+    def expect_back(self, number: int) -> None:
+        """Online, and answering from outside; else the story so far."""
+        try:
+            eventually(self.is_back, within=60)
+        except AssertionError:
+            said = self.exposure.run("logs", "supervisor").stdout[-3000:]
+            tunnel = self.exposure.run("logs", "tunnel").stdout[-1500:]
+            pytest.fail(f"blow {number} of seed {SEED}: {self.exposure.status()}\n{said}\n{tunnel}")
+
+
+def signal_to(pid: int, number: int) -> None:
+    try:
+        if pid:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def freeze(pid: int, wind: random.Random) -> None:
+    """Stops a process for a moment."""
+    signal_to(pid, signal.SIGSTOP)
+    pause(wind.uniform(0.2, 2.0))
+    signal_to(pid, signal.SIGCONT)
+
+
+def pause(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
+
+
+def blows_at_the_agent(exposure: Exposure, wind: random.Random) -> tuple[Callable[[], None], ...]:
+    return (
+        lambda: signal_to(exposure.pid("tunnel"), signal.SIGKILL),
+        lambda: signal_to(exposure.pid("tunnel"), signal.SIGTERM),
+        lambda: freeze(exposure.pid("tunnel"), wind),
+    )
+
+
+def exposed(make: Callable[..., Exposure], lines: str, **env: str) -> Exposure:
+    exposure = make(sample_config(free_port()).replace('provider = "local"', lines))
+    exposure.env |= env
+    exposure.up()
+    return exposure
+
+
+@pytest.fixture
+def ssh(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Random) -> Iterator[Scene]:
+    if not sshd.AVAILABLE:
+        pytest.skip("there is no OpenSSH server")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with sshd.Sshd(folder) as server:
+        lines = [
+            *('provider = "ssh"', 'host = "127.0.0.1"', f"port = {server.port}", f'user = "{server.user}"'),
+            *(f'identity = "{server.identity}"', f'known_hosts = "{server.known_hosts}"'),
+            *(f"remote_port = {server.remote_port}", f'url = "http://127.0.0.1:{server.remote_port}"'),
+        ]
+
+        def lose_sessions() -> None:
+            for pid in server.sessions():
+                signal_to(pid, signal.SIGKILL)
+
+        def restart_server() -> None:
+            lose_sessions()
+            server.stop()
+            pause(wind.uniform(0.1, 1.0))
+            server.start()
+
+        exposure = exposed(make_exposure, "\n".join(lines))
+        far = (lose_sessions, restart_server, lambda: freeze(server.pid, wind))
+        yield Scene(exposure, lambda: exposure.url, (*blows_at_the_agent(exposure, wind), *far))
+        exposure.run("down")
+
+
+@pytest.fixture
+def cloudflared(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Random) -> Scene:
+    binary = fake_cloudflared.install(tmp_path)
+    exposure = exposed(make_exposure, f'provider = "cloudflared"\nbinary = "{binary}"')
+
+    def lose_the_edge() -> None:
+        fake_cloudflared.turn(binary, drop=True)
+        pause(wind.uniform(0.1, 1.0))
+        fake_cloudflared.turn(binary)
+
+    return Scene(
+        exposure, lambda: fake_cloudflared.public(binary), (*blows_at_the_agent(exposure, wind), lose_the_edge)
+    )
+
+
+@pytest.fixture
+def ngrok(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Random) -> Scene:
+    binary = fake_ngrok.install(tmp_path)
+    lines = f'provider = "ngrok"\nbinary = "{binary}"\ntoken = "env:NG_TOKEN"'
+    exposure = exposed(make_exposure, lines, NG_TOKEN="2abcTOKENtokenTOKEN_3abcdefgh")
+
+    def kill_the_agent_alone() -> None:
+        helper = exposure.pid("tunnel")
+        for pid in processes(exposure):
+            if pid != helper and group_of(pid) == helper:
+                signal_to(pid, signal.SIGKILL)
+
+    return Scene(
+        exposure, lambda: fake_ngrok.public(binary), (*blows_at_the_agent(exposure, wind), kill_the_agent_alone)
+    )
+
+
+def group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+@pytest.fixture
+def wind() -> random.Random:
+    return random.Random(SEED)
+
+
+def weight(pid: int) -> tuple[int, int]:
+    """Open files, and memory in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    return len(os.listdir(f"/proc/{pid}/fd")), resident // 1024
+
+
+def families(exposure: Exposure) -> int:
+    """How many process groups there are: one for each part, however many are in it."""
+    return len({group for pid in processes(exposure) if (group := group_of(pid))})
+
+
+@pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared", "ngrok"])
+def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
+    provider: str, request: pytest.FixtureRequest, wind: random.Random
+) -> None:
+    scene: Scene = request.getfixturevalue(provider)
+    exposure, supervisor = scene.exposure, scene.exposure.pid("supervisor")
+    eventually(scene.answers, within=30)
+    groups, begun = families(exposure), (0, 0)
+    for number in range(max(BLOWS, WARM_UP + 1)):
+        if number == WARM_UP:
+            begun = weight(supervisor)
+        wind.choice(scene.blows)()
+        pause(wind.uniform(0.0, 1.0))
+        scene.expect_back(number)
+        pause(wind.uniform(0.0, 2.0))
+    assert exposure.pid("supervisor") == supervisor, "the supervisor itself did not last"
+    eventually(lambda: families(exposure) == groups, within=20)
+    eventually(lambda: weight(supervisor)[0] <= begun[0] + 4, within=20)
+    assert weight(supervisor)[1] <= begun[1] + 16 + BLOWS // 50
+    exposure.run("down")
+    eventually(lambda: not processes(exposure), within=20)
+
+
+def test_a_killed_supervisors_tunnel_is_taken_over_with_its_process_and_address(cloudflared: Scene) -> None:
+    exposure = cloudflared.exposure
+    before, address = exposure.pid("tunnel"), exposure.url
+    for _ in range(3):
+        os.kill(exposure.pid("supervisor"), signal.SIGKILL)
+        assert cloudflared.answers()
+        exposure.up()
+        assert (exposure.pid("tunnel"), exposure.url) == (before, address)
+    assert cloudflared.answers()
+
+
+def test_a_named_tunnel_keeps_its_address_when_its_agent_is_killed(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_cloudflared.install(tmp_path)
+    credentials = tmp_path / "tunnel.json"
+    credentials.write_text(
+        '{"AccountTag": "a", "TunnelSecret": "c2VjcmV0", "TunnelID": "00000000-0000-4000-8000-000000000008"}'
+    )
+    credentials.chmod(0o600)
+    lines = f'provider = "cloudflared"\nbinary = "{binary}"\nhostname = "api.example.org"\n'
+    exposure = exposed(make_exposure, f'{lines}credentials = "file:{credentials}"')
+    assert exposure.url == "https://api.example.org"
+    before = exposure.pid("tunnel")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: exposure.pid("tunnel") not in (0, before), within=30)
+    exposure.wait_for("online", within=30)
+    assert exposure.status()["public_url"] == "https://api.example.org"
+    assert get(f"{fake_cloudflared.public(binary)}/api/notes", exposure.key).status == 200
