@@ -7,7 +7,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 
@@ -194,11 +194,11 @@ class FileLock:
         self.release()
 
 
-def exposures() -> "Iterator[str]":
+def exposures(roots: "Sequence[str]" = ()) -> "Iterator[str]":
     """The names of all exposures that have left a state or a runtime folder; one root that cannot be read does not
     hide what is in the other."""
     seen = set()
-    for root in (state_root(), runtime_root()):
+    for root in roots or (state_root(), runtime_root()):
         try:
             names = names_in(root)
         except OSError:

@@ -36,11 +36,16 @@ INHERITED = (
 
 def boot_id() -> str:
     """Tells one boot of this machine from another; the boot time where the kernel has no id (macOS)."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return _ask("sysctl", "-n", "kern.bootsessionuuid")
+    if not _BOOT:  # it stays the same as long as we live, and a ledger may have ten thousand lines
+        try:
+            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+                _BOOT.append(file.read().strip())
+        except OSError:
+            _BOOT.append(_ask("sysctl", "-n", "kern.bootsessionuuid"))
+    return _BOOT[0]
+
+
+_BOOT: list[str] = []
 
 
 def started_at(pid: int) -> str | None:
@@ -268,6 +273,29 @@ def child_environment(extra: "Mapping[str, str] | None" = None, keep: "Iterable[
     return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra or {})
 
 
+# What a child is known by when there is no ledger: the exposure's runtime folder and the name of its log.
+MARK = "EXPOSER_PART"
+
+
+def mark(log: str) -> dict[str, str]:
+    """The mark of a child that writes to this log; none for a log outside of an exposure's folders."""
+    from exposer import files
+
+    runtime = files.runtime_root()
+    for root in (runtime, files.state_root()):
+        if log.startswith(f"{root}/") and "/" in (rest := log[len(root) + 1 :]):
+            name = rest.partition("/")[0]
+            return {MARK: f"{runtime}/{name}:{os.path.basename(log).partition('.')[0]}"}
+    return {}
+
+
+def marked(environment: bytes) -> str:
+    """The mark in a process's environment, as the kernel tells it; "" when there is none."""
+    begin = f"{MARK}=".encode()
+    found = next((word for word in environment.split(b"\0") if word.startswith(begin)), begin)
+    return found[len(begin) :].decode(errors="replace")
+
+
 def spawn(
     argv: "Sequence[str]",
     *,
@@ -298,7 +326,7 @@ def spawn(
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
-            env=env,
+            env={**env, **mark(log)},
             cwd=cwd,
             start_new_session=True,
         )

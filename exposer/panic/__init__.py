@@ -10,22 +10,34 @@ import sys
 import time
 
 from exposer import files
+from exposer.panic.bounded import Attempt, within
 from exposer.panic.cut import Cut
 from exposer.panic.options import HELP, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+ENGINE_SECONDS = 8.0  # for the Docker engine's every wait
+LOOK_SECONDS = 0.25  # for a folder on a disk that may hang
 
 
 def names(options: Options) -> list[str]:
     """Every exposure of this user; also the one whose config is at hand, when it has never run."""
     if "--name" in options.values:
         return [options.values["--name"]]
-    found = list(files.exposures())
+    found = exposures()
     path = options.values.get("-f") or options.values.get("--file") or os.environ.get("EXPOSER_FILE") or "exposer.toml"
-    hint = _name_in(path)
+    hint = within(LOOK_SECONDS, lambda: _name_in(path), "")
     return found if hint == "" or hint in found else [*found, hint]
+
+
+def exposures() -> list[str]:
+    """The names of all exposures; a state folder on a disk that hangs does not hide what runs."""
+    runs = within(LOOK_SECONDS, lambda: list(files.exposures([files.runtime_root()])), [])
+    stored = within(LOOK_SECONDS, lambda: list(files.exposures([files.state_root()])), [])
+    return [*runs, *(name for name in stored if name not in runs)]
 
 
 def _name_in(path: str) -> str:
@@ -71,35 +83,58 @@ def _ignore(number: int) -> "Any":
         return None
 
 
-def _panic(options: Options, begun: float) -> int:
-    cuts = [Cut(name, options, begun) for name in names(options)]
-    if "--name" in options.values:
-        _doubt(cuts[0])
-    for step in (Cut.lock, Cut.cut):
+def cut_now(name: str, *, lock: bool, reason: str) -> "dict[str, Any]":
+    """The same cut for a watch of our own, such as the guard: takes one exposure offline and returns the report.
+
+    For a small process (this imports next to nothing) that is on record as `guard`: it is spared, everything else of
+    the exposure ends, the supervisor included. With `lock=True` it is a panic: locked until `unlock`, every key
+    revoked. With `lock=False` (a lease or a time box is over) the keys stay in the ring, no lock is left, and the next
+    `up` works; no key is valid until then all the same. Never raises and never asks; takes two seconds at the most
+    when all answers, and bounded waits for what does not. In the report `still_open` and `trouble` are empty when
+    all is well, `report` is the path of the incident report, `cut_ms` how long data went on leaving.
+    """
+    cut = Cut(name, Options([f"--reason={reason}", f"--name={name}"]), time.monotonic())
+    paths = _take_offline([cut], lock=lock)
+    return {**cut.as_dict(), "report": paths[0]}
+
+
+def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
+    """Locks, cuts, proves, reports; returns the paths of the reports."""
+    for step in (Cut.lock, Cut.cut) if lock else (Cut.cut,):
         for cut in cuts:
             _whatever_happens(cut, step)
-    took = (time.monotonic() - begun) * 1000
     for cut in cuts:
-        _whatever_happens(cut, Cut.containers)
+        from exposer.panic.containers import end_containers
+
+        ending = Attempt(lambda cut=cut: _whatever_happens(cut, end_containers))  # type: ignore[misc]
+        _whatever_happens(cut, Cut.finish)
+        ending.over(ENGINE_SECONDS)
     for cut in cuts:
-        if "--no-verify" not in options.flags:
+        if "--no-verify" not in cut.options.flags:
             from exposer.panic.proof import verify
 
             _whatever_happens(cut, verify)
     from exposer.panic.report import write
 
-    reports = [write(cut) for cut in cuts]
-    return _say(cuts, reports, took, options)
+    return [write(cut) for cut in cuts]
+
+
+def _panic(options: Options, begun: float) -> int:
+    cuts = [Cut(name, options, begun) for name in names(options)]
+    if "--name" in options.values:
+        _doubt(cuts[0])
+    reports = _take_offline(cuts)
+    return _say(cuts, reports, max((cut.cut_ms for cut in cuts), default=0.0), options)
 
 
 def _doubt(cut: Cut) -> None:
     """A mistyped name would leave the exposure that was meant online."""
-    known = list(files.exposures())
+    known = exposures()
     if cut.name not in known:
         cut.trouble.append(f"there is no exposure called {cut.name} here; there are: {', '.join(known) or 'none'}")
 
 
-def _whatever_happens(cut: Cut, step: "Any") -> None:
+def _whatever_happens(cut: Cut, step: "Callable[[Cut], None]") -> None:
     """No surprise in one step may keep the next from being done."""
     try:
         step(cut)
@@ -122,6 +157,8 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
         for cut, report in zip(cuts, reports, strict=True):
             print(f"{cut.name}: {_in_short(cut, took)}")
             print(f"  report: {report or 'could not be written'}")
+    for line in [line for cut in cuts for line in cut.notes]:
+        print(f"note: {line}", file=sys.stderr)
     for line in trouble:
         print(f"warning: {line}", file=sys.stderr)
     for line in still_open:

@@ -6,6 +6,9 @@ import signal
 import time
 
 from exposer import files, procs
+from exposer.panic.bounded import Attempt, within
+from exposer.panic.datapath import CUT_FIRST, WATCHERS, DataPath, shut_doors
+from exposer.panic.find import family, strays, supervisor
 from exposer.panic.options import Options
 
 TYPE_CHECKING = False
@@ -13,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
-CUT_FIRST = ("tunnel", "gateway", "link")
+LOCK_SECONDS = 0.01  # the cut waits no longer for the disk
+DISK_SECONDS = 1.0  # afterwards there is more time for it
 
 
 class Cut:
@@ -25,61 +29,103 @@ class Cut:
         self.places = files.Places(name)
         self.steps: list[dict[str, Any]] = []
         self.trouble: list[str] = []
+        self.notes: list[str] = []
         self.open: list[str] = []
+        self.began = time.time()
+        self.cut_ms = 0.0
         self._begun = begun
+        self._locking: Attempt | None = None
+        self._shutting: Attempt | None = None
         self.entries: list[procs.Entry] = []
+        self.path = DataPath(self.step, self.trouble, self.notes)
 
     def step(self, what: str, **data: "Any") -> None:
-        self.steps.append({"step": what, "ms": round((time.monotonic() - self._begun) * 1000, 1), **data})
+        self.steps.append({"step": what, "ms": self.elapsed(), **data})
+
+    def elapsed(self) -> float:
+        return round((time.monotonic() - self._begun) * 1000, 1)
 
     def lock(self) -> None:
-        """Renames the lock into place. That it cannot be kept is said, and does not stop the cut."""
-        if self.locked:
-            self.step("locked")
-            return
-        text = json.dumps({"at": time.time(), "reason": self.options.reason, "pid": os.getpid(), "uid": os.getuid()})
+        """Begins to rename the lock into place, and does not wait for a disk that hangs. Its fsync comes at the end."""
+        self._locking = Attempt(self._put_lock)
+        self._locking.over(LOCK_SECONDS)
+
+    def _put_lock(self) -> None:
         temp = f"{self.places.lock}.{os.getpid()}.new"
-        try:
-            os.makedirs(self.places.state, mode=0o700, exist_ok=True)
-            _put(temp, text.encode())
-            os.rename(temp, self.places.lock)
-        except OSError as error:
-            if not self.locked:  # another panic may have been quicker
-                self.trouble.append(f"the lock could not be kept: {error.strerror}; something may start it again")
-                return
+        if not os.path.lexists(self.places.lock):
+            said = {"at": self.began, "reason": self.options.reason, "pid": os.getpid(), "uid": os.getuid()}
+            said |= {"drill": True} if self.options.drill else {}
+            try:
+                os.makedirs(self.places.state, mode=0o700, exist_ok=True)
+                _put(temp, json.dumps(said).encode())
+                os.rename(temp, self.places.lock)
+            except OSError:
+                if not os.path.lexists(self.places.lock):  # another panic may have been quicker
+                    raise
         self.step("locked")
+
+    def insist_on_lock(self) -> None:
+        """That it cannot be kept is said, and has stopped nothing."""
+        if self._locking is None:
+            return
+        if not self._locking.over(DISK_SECONDS):
+            self.trouble.append("the lock is not yet kept: the state folder's disk does not answer")
+        elif self._locking.error is not None:
+            why = getattr(self._locking.error, "strerror", None) or self._locking.error
+            self.trouble.append(f"the lock could not be kept: {why}; something may start it again")
 
     @property
     def locked(self) -> bool:
         """Whether the lock is there for sure."""
-        return os.path.lexists(self.places.lock)
+        return bool(within(DISK_SECONDS, lambda: os.path.lexists(self.places.lock), False))
 
     def cut(self) -> None:
-        """Ends the data path: tunnel and gateway at once, then the supervisor, then the backend."""
+        """Ends the data path: tunnel and gateway at once, then the backend, the supervisor and what is left."""
         self.entries = self._ledger()
         self._step_aside()
-        self._end(CUT_FIRST, self.entries)
+        self.path.cut(self.entries)
+        self._shutting = Attempt(self._shut)
+        self._shutting.over(LOCK_SECONDS)
+        self.cut_ms = self.elapsed()
         self.step("data path cut")
-        self._withdraw_keys()
-        self._end(("supervisor",), self.entries)
-        known = {entry.process for entry in self.entries}
-        # Without a lock the supervisor may have gone on until now; it has no time left to start anything more.
-        late = [entry for entry in self._ledger() if entry.process not in known]
-        self.entries += late
-        self._end(CUT_FIRST, late)
-        others = {entry.role for entry in self.entries} - {*CUT_FIRST, "supervisor", "backend"}
-        self._end(others, self.entries)
+        self._end(WATCHERS, self.entries)
+        self._cut_late()
+        self._end({entry.role for entry in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries)
         for entry in self.entries:
             if entry.role == "backend":
                 self._cut_backend(entry)
         self.step("backend cut")
 
-    def _ledger(self) -> "list[procs.Entry]":
-        try:
-            return procs.Ledger(self.places.ledger).read()
-        except OSError as error:
-            self.trouble.append(f"{self.places.ledger}: {error.strerror}; what it names cannot be found")
-            return []
+    def finish(self) -> None:
+        """What may take its time now that nothing leaves any more: nginx's log, the keys, the lock on a slow disk."""
+        self.path.end_gateway(self.entries, self._is_shut())
+        self.step("gateway ended")
+        self._put_ring_aside()
+        self.insist_on_lock()
+
+    def _cut_late(self) -> None:
+        """Without a lock the supervisor may have gone on until now; and a ledger may be gone, torn or wrong: then our
+        own are known by their mark."""
+        known = {entry.process.pid for entry in self.entries if entry.process is not None}
+        late = [entry for entry in self._ledger(quiet=True) if entry.process and entry.process.pid not in known]
+        known |= {entry.process.pid for entry in late if entry.process is not None}
+        holder = within(DISK_SECONDS / 4, lambda: supervisor(self.places))
+        found = [*late, *strays(self.places), *([holder] if holder else [])]
+        found = [e for e in found if e in late or (e.process is not None and e.process.pid not in known)]
+        members = {pid for entry in self.entries if entry.process is not None for pid in _members(entry.process)}
+        late = [entry for entry in found if entry.process is not None and entry.process.pid not in members]
+        self.entries += late
+        self.path.cut(late)
+        self._end(WATCHERS, late)
+
+    def _ledger(self, *, quiet: bool = False) -> "list[procs.Entry]":
+        reading = Attempt(procs.Ledger(self.places.ledger).read)
+        if reading.over(DISK_SECONDS / 4) and reading.error is None:
+            return list(reading.value)
+        why = getattr(reading.error, "strerror", None) or reading.error or "its disk does not answer"
+        if not quiet:
+            self.trouble.append(f"{self.places.ledger}: {why}; what it names is looked for by its mark")
+        return []
 
     def _step_aside(self) -> None:
         """Leaves a process group that is about to be cut: a hook of the supervisor's may have called us."""
@@ -92,16 +138,16 @@ class Cut:
 
     def _end(self, roles: "Collection[str]", entries: "list[procs.Entry]") -> None:
         for entry in entries:
-            if entry.role in roles and entry.process is not None and entry.process.pid != os.getpid():
-                self._signal(entry, signal.SIGKILL)
+            if entry.role in roles:
+                self.path.signal(entry, signal.SIGKILL)
 
     def _cut_backend(self, entry: procs.Entry) -> None:
         mode = self.backend_mode()
         if entry.process is None or mode == "keep":
             return
-        if "container" in entry.ids and (mode == "pause" or self._adopted(entry)):
+        if "container" in entry.ids and (mode == "pause" or self.adopted(entry)):
             return  # paused by the engine, or not ours to end
-        self._signal(entry, signal.SIGSTOP if mode == "pause" else signal.SIGKILL)
+        self.path.signal(entry, signal.SIGSTOP if mode == "pause" else signal.SIGKILL)
 
     def backend_mode(self) -> str:
         if self.options.backend:
@@ -111,89 +157,65 @@ class Cut:
                 return str(entry.detail["panic"])
         return "stop"
 
-    def _adopted(self, entry: procs.Entry) -> bool:
+    def adopted(self, entry: procs.Entry) -> bool:
         """A container that ran before us is not ours to end, unless that was asked for in so many words."""
         return entry.detail.get("kind") == "container" and not self.options.backend
 
-    def _signal(self, entry: procs.Entry, number: int) -> None:
-        assert entry.process is not None  # noqa: S101
-        try:
-            if entry.process.signal_group(number):
-                self.step("signalled", role=entry.role, pid=entry.process.pid, signal=signal.Signals(number).name)
-        except OSError as error:
-            self.trouble.append(f"{entry.role} (pid {entry.process.pid}): {error.strerror}")
-
-    def _withdraw_keys(self) -> None:
-        """No gateway accepts a key without its file, and the ring is put aside: `unlock` revokes all that is in it."""
-        gateway = os.path.join(self.places.runtime, "gateway")
-        mark = os.urandom(4).hex()
-        for folder, name in ((gateway, "live"), (gateway, "draining"), (self.places.state, "keyring")):
-            path = os.path.join(folder, name)
-            target = f"{path}.panicked" if name == "keyring" else f"{path}.off-{mark}"
+    def _shut(self) -> None:
+        """No gateway accepts a key without its file, and none is reached without its socket."""
+        gateway, mark = os.path.join(self.places.runtime, "gateway"), os.urandom(4).hex()
+        for name in ("live", "draining"):
+            path = os.path.join(gateway, name)
             try:
-                os.rename(path, target)
-            except FileNotFoundError:
+                os.rename(path, f"{path}.off-{mark}")
+            except (FileNotFoundError, NotADirectoryError):
                 continue
-            except OSError as error:
-                self.trouble.append(f"{path}: {error.strerror}")
+        shut_doors(gateway)
         self.step("keys withdrawn")
 
-    def containers(self) -> None:
-        """Ends our containers through the engine, also those the ledger does not know."""
-        known = {entry.ids["container"]: entry for entry in self.entries if "container" in entry.ids}
-        from exposer.panic.engine import Engine, EngineError
+    def _is_shut(self) -> bool:
+        """Whether no key is valid any more for sure; what keeps it from that is said."""
+        if self._shutting is None:
+            return False
+        if not self._shutting.over(DISK_SECONDS / 4):
+            self.trouble.append("the keys' files are not yet withdrawn: the runtime folder's disk does not answer")
+        elif isinstance(self._shutting.error, OSError):
+            self.trouble.append(f"{self._shutting.error.filename}: {self._shutting.error.strerror}")
+        return self._shutting.over(0) and self._shutting.error is None
 
-        engine = Engine()
-        if not engine.present():
-            if known:
-                self.trouble.append("containers are on record, and there is no Docker engine to ask about them")
+    def _put_ring_aside(self) -> None:
+        """`unlock` revokes all that is in it. Without a lock it stays: nothing was wrong with the keys."""
+        if self._locking is None:
             return
-        for container, entry in known.items():
-            self._cut_container(engine, container, entry)
-        try:
-            for container, role in engine.ours(self.name, files.state_root()):
-                if container not in known:
-                    self._cut_container(engine, container, procs.Entry(role, ids={"container": container}))
-        except EngineError as error:
-            if known or not error.absent:
-                self.trouble.append(f"the Docker engine: {error}")
-
-    def _cut_container(self, engine: "Any", container: str, entry: procs.Entry) -> None:
-        """One that cannot be ended must not keep the others from being ended."""
-        from exposer.panic.engine import EngineError
-
-        verb = self._verb(entry)
-        try:
-            if verb and engine.end(container, verb):
-                self.step(f"container {verb}", role=entry.role, container=container[:12])
-            if entry.role == "backend" and self.backend_mode() == "keep" and not self._adopted(entry):
-                for network in engine.networks(container):
-                    engine.disconnect(network, container)
-                    self.step("network cut", container=container[:12])
-        except EngineError as error:
-            self.trouble.append(f"the Docker engine: {error}")
-
-    def _verb(self, entry: procs.Entry) -> str:
-        if entry.role != "backend":
-            return "kill"
-        if self._adopted(entry):
-            return ""
-        return {"stop": "kill", "pause": "pause", "keep": ""}[self.backend_mode()]
+        ring = os.path.join(self.places.state, "keyring")
+        moving = Attempt(lambda: os.rename(ring, f"{ring}.panicked"))
+        if not moving.over(DISK_SECONDS):
+            self.trouble.append("the keys are not yet put aside: the state folder's disk does not answer")
+        elif isinstance(moving.error, OSError) and not isinstance(moving.error, FileNotFoundError):
+            self.trouble.append(f"{ring}: {moving.error.strerror}")
 
     def should_be_gone(self, entry: procs.Entry) -> bool:
         if entry.role != "backend":
             return True
-        return self.backend_mode() == "stop" and not self._adopted(entry)
+        return self.backend_mode() == "stop" and not self.adopted(entry)
 
     def as_dict(self) -> "dict[str, Any]":
         return {
             "name": self.name,
             "reason": self.options.reason,
+            "at": self.began,
+            "cut_ms": self.cut_ms,
             "locked": self.locked,
             "steps": self.steps,
+            "notes": self.notes,
             "trouble": self.trouble,
             "still_open": self.open,
         }
+
+
+def _members(process: procs.ProcessId) -> list[int]:
+    """A process and its family, where it still is itself: what is in there has been dealt with."""
+    return family(process.pid) if process.alive() else [process.pid]
 
 
 def _put(path: str, data: bytes) -> None:

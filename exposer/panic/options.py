@@ -46,12 +46,16 @@ class Options:
         name = self.values.get("--name", "one")
         if not name or "/" in name or name.startswith("."):
             self.error = f"--name takes the name of an exposure, not {name!r}"
-        if "--drill" in self.flags:
+        if self.drill:
             self.error = "--drill is not available in this version"
 
     @property
     def reason(self) -> str:
         return self.values.get("--reason", "")
+
+    @property
+    def drill(self) -> bool:
+        return "--drill" in self.flags
 
     @property
     def backend(self) -> str:

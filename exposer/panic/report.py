@@ -5,30 +5,39 @@ import os
 import time
 
 from exposer import files
+from exposer.panic.bounded import Attempt
 from exposer.panic.cut import Cut
+
+SECONDS = 3.0
 
 
 def write(cut: Cut) -> str:
     """Writes the incident as Markdown and JSON; returns the path of the former, or "" when that failed."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    folder = os.path.join(cut.places.state, "incidents")
-    path = os.path.join(folder, f"{stamp}-{os.getpid()}.md")
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(cut.began))
+    path = os.path.join(cut.places.state, "incidents", f"{stamp}-{os.getpid()}.md")
+    markdown = _markdown(cut, stamp).encode(errors="backslashreplace")
+    writing = Attempt(lambda: _put(cut, path, markdown, json.dumps(cut.as_dict(), indent=1).encode()))
+    if not writing.over(SECONDS):
+        cut.trouble.append("the report is not yet written: the state folder's disk does not answer")
+    elif writing.error is not None:
+        why = getattr(writing.error, "strerror", None) or writing.error
+        cut.trouble.append(f"the report could not be written: {why}")
+    return path if writing.over(0) and writing.error is None else ""
+
+
+def _put(cut: Cut, path: str, markdown: bytes, data: bytes) -> None:
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        files.swap(path, _markdown(cut, stamp).encode(errors="backslashreplace"))
-        files.swap(path.removesuffix(".md") + ".json", json.dumps(cut.as_dict(), indent=1).encode())
-    except OSError as error:
-        cut.trouble.append(f"the report could not be written: {error.strerror}")
-        return ""
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        files.swap(path, markdown)
+        files.swap(path.removesuffix(".md") + ".json", data)
     finally:  # the lock must outlast a power cut, with or without a report
         for place in (cut.places.state, os.path.dirname(cut.places.state)):
             files.sync_dir(place)
-    return path
 
 
 def _markdown(cut: Cut, stamp: str) -> str:
     steps = "\n".join(f"- {s['ms']:>8.1f} ms  {s['step']} {s.get('role', '')}".rstrip() for s in cut.steps)
-    trouble = "\n".join(f"- {line}" for line in cut.trouble + cut.open) or "- nothing"
+    trouble = "\n".join(f"- {line}" for line in cut.notes + cut.trouble + cut.open) or "- nothing"
     return f"""# Panic: {cut.name}, {stamp}
 
 Reason: {cut.options.reason or "none given"}

@@ -1,0 +1,107 @@
+"""The cut itself: everything that passes data stands still, its connections are destroyed, then it ends."""
+
+import os
+import signal
+
+from exposer import procs
+from exposer.panic import find, sockets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+CUT_FIRST = ("tunnel", "gateway", "link")
+WATCHERS = ("supervisor", "guard")
+SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
+FLUSH = 0.2  # how long it gets to write out its log
+SHUT = ("gateway.sock", "detour.sock")
+
+
+class DataPath:
+    """What passes data for one exposure. `step` notes what was done, `trouble` takes sentences about what was not,
+    `notes` what a person should know."""
+
+    def __init__(self, step: "Callable[..., None]", trouble: list[str], notes: list[str]) -> None:
+        self._step = step
+        self._trouble = trouble
+        self._notes = notes
+        self.destroyed = False
+
+    def cut(self, entries: "list[procs.Entry]") -> None:
+        """Stop, destroy, kill. The gateway is left standing still, so that its log can still be saved."""
+        for roles in (CUT_FIRST, WATCHERS):
+            for entry in entries:
+                if entry.role in roles:
+                    self.signal(entry, signal.SIGSTOP)
+        passing = [entry for entry in entries if entry.role in CUT_FIRST and entry.process is not None]
+        self._destroy(passing)
+        for entry in passing:
+            if entry.role != "gateway":
+                self.signal(entry, signal.SIGKILL)
+
+    def end_gateway(self, entries: "list[procs.Entry]", shut: bool) -> None:
+        """nginx keeps the last lines of its log in memory. With its callers gone, and `shut` to new ones, it may go on
+        for a moment to write them out; then it ends in any case. Killed at once it would lose them."""
+        gateways = [entry for entry in entries if entry.role == "gateway" and entry.process is not None]
+        alive = [entry for entry in gateways if entry.process is not None and entry.process.alive()]
+        if alive and shut:
+            for number in (signal.SIGCONT, signal.SIGTERM) if self.destroyed else (signal.SIGTERM, signal.SIGCONT):
+                for entry in alive:
+                    self.signal(entry, number, quiet=number == signal.SIGCONT)
+                if number == signal.SIGCONT and self.destroyed:
+                    procs.pause(SETTLE)
+            procs.wait_until(lambda: not any(e.process is not None and e.process.alive() for e in alive), FLUSH, 0.002)
+        for entry in gateways:
+            self.signal(entry, signal.SIGKILL)
+
+    def signal(self, entry: procs.Entry, number: int, *, quiet: bool = False) -> None:
+        """To the process, its group, and what it has started in other groups (a container's own processes)."""
+        if entry.process is None or entry.process.pid == os.getpid():
+            return
+        try:
+            others = find.family(entry.process.pid)[1:] if number == signal.SIGSTOP and entry.process.alive() else []
+            if entry.process.signal_group(number) and not quiet:
+                name = signal.Signals(number).name
+                self._step("signalled", role=entry.role, pid=entry.process.pid, signal=name)
+            for pid in others:
+                if (member := procs.ProcessId.of(pid)) is not None and pid != os.getpid():
+                    member.signal(number)
+        except OSError as error:
+            self._trouble.append(f"{entry.role} (pid {entry.process.pid}): {error.strerror}")
+
+    def _destroy(self, passing: "list[procs.Entry]") -> None:
+        """What the kernel still holds of answers would go on leaving after its process is dead."""
+        alive = [entry for entry in passing if entry.process is not None and entry.process.alive()]
+        pids = [pid for entry in alive if entry.process is not None for pid in find.family(entry.process.pid)]
+        ports = {port for entry in alive if entry.role == "gateway" and (port := port_of(entry))}
+        self.destroyed = False
+        if not pids:
+            return
+        try:
+            done = sockets.destroy(sockets.of_processes(pids), ports)
+        except (OSError, ValueError) as error:
+            self._trouble.append(f"connections could not be destroyed, what waits in them may still leave: {error}")
+            return
+        self.destroyed = not done.left
+        if done.queued:
+            self._notes.append(
+                f"{done.left} connections could not be destroyed ({done.why}): up to {done.queued} bytes that "
+                "already waited in them may still leave"
+            )
+        self._step("connections destroyed", count=done.destroyed, left=done.left, bytes_that_may_leave=done.queued)
+
+
+def port_of(entry: procs.Entry) -> int:
+    """The port of this machine's loopback that a gateway listens on; 0 for none."""
+    host, _, port = str(entry.detail.get("listen", "")).rpartition(":")
+    return int(port) if host == "127.0.0.1" and port.isascii() and port.isdigit() and int(port) < 65536 else 0
+
+
+def shut_doors(gateway: str) -> None:
+    """Nobody can come in by the gateway's unix socket any more."""
+    for name in SHUT:
+        try:
+            os.unlink(os.path.join(gateway, name))
+        except OSError:
+            continue
