@@ -33,18 +33,13 @@ def current(found: Places) -> dict[str, Any]:
 def status(watch: bool) -> None:
     """Show the phase, the address and each part's health."""
     found = places(settings().file, lenient=True)
-    if not watch:
-        data = current(found)
-        answer(render(data), data)
+    if watch:
+        from exposer.cli.watch import watch as live
+
+        live(found, lambda: render(current(found)))
         return
-    last = ""
-    while True:
-        text = render(current(found))
-        if text != last:
-            click.clear()
-            click.echo(text)
-            last = text
-        procs.pause(0.5)
+    data = current(found)
+    answer(render(data), data)
 
 
 @click.command()

@@ -24,6 +24,12 @@ def last_used(key_id: str) -> Query:
     return "SELECT at FROM requests WHERE key = ? AND operation <> '' ORDER BY at DESC LIMIT 1", (key_id,)
 
 
+def traffic(since: float) -> Query:
+    return "SELECT count(*), coalesce(sum(operation = ''), 0), coalesce(sum(bytes), 0) FROM requests WHERE at >= ?", (
+        _ms(since),
+    )
+
+
 def by_minute(since: float) -> Query:
     text = "SELECT key, at / 60000 AS minute, sum(bytes) FROM requests WHERE at >= ? AND key <> ''"
     return f"{text} GROUP BY key, minute", (_ms(since),)

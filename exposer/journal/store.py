@@ -112,6 +112,11 @@ class Journal:
         found = {key_id: self._asked(*queries.last_used(key_id)) for key_id in key_ids}
         return {key_id: rows[0][0] / 1000 for key_id, rows in found.items() if rows}
 
+    def traffic(self, since: float) -> tuple[int, int, int]:
+        """How many calls there were since then, how many of them were refused, and how many bytes left."""
+        calls, refused, left = self._asked(*queries.traffic(since))[0]
+        return calls, refused, left
+
     def by_minute(self, since: float) -> list[tuple[str, int, int]]:
         """Key, minute since 1970, and the bytes that left by it within that minute."""
         text, values = queries.by_minute(since)

@@ -10,7 +10,19 @@ from importlib import import_module
 
 from scripts.benchmarks.measure import ROUNDS, Figure, MissingError, say
 
-NAMES = ("startup", "gateway", "peers", "deployed", "rotation", "up", "address", "panic", "risk", "documents")
+NAMES = (
+    "startup",
+    "gateway",
+    "peers",
+    "deployed",
+    "journal",
+    "rotation",
+    "up",
+    "address",
+    "panic",
+    "risk",
+    "documents",
+)
 HOW = (
     "Every ratio comes from this one run: the variants take turns, the order rotates, a first round warms up and\n"
     "does not count. Figures are medians over the rounds; a ratio is the median of the rounds' own ratios."

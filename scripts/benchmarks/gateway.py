@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -182,12 +183,22 @@ def our_gateway(
     gateway = NginxProcess(folder / "gateway", our_policy(ring, backend, size), workers=1, runner=runner)
     folder.mkdir(mode=0o711)
     entry = gateway.start(lambda entry: None, lambda text: None)
+    keeper = 0
     try:
         assert entry.process is not None
+        keeper = keep_record(folder) if size.whole else 0
         yield int(str(entry.detail["listen"]).rpartition(":")[2]), entry.process.pid
     finally:
+        if keeper:
+            measure.end(keeper)
         gateway.stop(entry)
         procs.reap()
+
+
+def keep_record(folder: Path) -> int:
+    """The supervisor's part: it runs on the core of the load, as whatever else runs on this machine."""
+    argv = [sys.executable, "-m", "scripts.benchmarks.keep_record", str(folder / "gateway"), str(folder / "journal.db")]
+    return measure.start(argv, measure.environment(), log=str(folder / "out"))
 
 
 def figure(title: str, found: Comparison, rounds: int, goals: list[Goal], notes: list[str]) -> Figure:

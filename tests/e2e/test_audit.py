@@ -165,3 +165,21 @@ def test_before_anything_is_recorded_that_is_said(sample: Exposure) -> None:
     done = sample.run("audit")
     assert done.returncode == 5
     assert "no record yet" in done.stderr
+
+
+def test_the_status_can_be_watched_with_the_calls_as_they_come(sample: Exposure) -> None:
+    sample.up()
+    child = subprocess.Popen(
+        [*EXPOSER, "--file", str(sample.file), "status", "--watch"], env=sample.env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        lines = iter(child.stdout.readline, "")
+        assert any("last minute" in line for line in lines)
+        sample.get("/api/notes")
+        assert any("  200  default" in line for line in lines)
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+    done = sample.run("status", "--watch", "--json")
+    assert (done.returncode, "one document" in done.stderr) == (2, True)
