@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from exposer.cli import incidents
 from exposer.cli.find import places
 from exposer.cli.ring import ring_store
 from exposer.cli.show import answer, interactive, note, settings
@@ -76,4 +77,5 @@ def lift(found: Places) -> int:
         shutil.rmtree(lock)
     else:
         lock.unlink()
+    incidents.close_all(found)
     return ring_size

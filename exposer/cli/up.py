@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exposer import procs
-from exposer.cli import failure
+from exposer.cli import failure, incidents
 from exposer.cli.down import clear, take_down
 from exposer.cli.find import not_private, own_status, supervisor, supervisor_lock
 from exposer.cli.first_key import FirstKey
@@ -131,6 +131,8 @@ class Job:
             failure.forget(self.places)
             first = FirstKey(self.places) if starting is not None else None
             daemon = assemble(self.places, self.load, Shown(self.begun), without_document=self.without_document)
+            daemon.again = self._argv("--detach", "--json", "--quiet")
+            incidents.look_back(self.places, daemon.loop.note)
             daemon.on_online = on_online  # type: ignore[assignment]
             daemon.hangup_ends = starting is not None
             outcome = daemon.run(lambda: time.monotonic() > self.begun + self.timeout)
@@ -241,11 +243,13 @@ class Job:
             if self.places.locked():
                 raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
 
+        return procs.spawn(self._argv("--supervise"), log=log, record=record, env=dict(os.environ))
+
+    def _argv(self, *more: str) -> list[str]:
         argv = [sys.executable, "-m", "exposer", "--file", str(self.path)]
-        argv += ["up", "--supervise", "--timeout", self.timeout_text]
+        argv += ["up", *more, "--timeout", self.timeout_text]
         argv += ["--tunnel", self.tunnel] if self.tunnel else []
-        argv += ["--without-document"] if self.without_document else []
-        return procs.spawn(argv, log=log, record=record, env=dict(os.environ))
+        return argv + (["--without-document"] if self.without_document else [])
 
     def _why_not(self, child: ProcessId, log: str, begins: int) -> ExposerError:
         if procs.exit_code(child.pid) in (130, -signal.SIGTERM):

@@ -120,11 +120,41 @@ def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
 
 
 def _panic(options: Options, begun: float) -> int:
+    if options.drill:
+        return _drill(options)
     cuts = [Cut(name, options, begun) for name in names(options)]
     if "--name" in options.values:
         _doubt(cuts[0])
     reports = _take_offline(cuts)
     return _say(cuts, reports, max((cut.cut_ms for cut in cuts), default=0.0), options)
+
+
+def _drill(options: Options) -> int:
+    """The same cut on what runs; then back. The measure begins once it is known that there is a way back."""
+    from exposer.panic.drill import Way, come_back, way_back
+    from exposer.panic.report import write
+
+    found = {name: way_back(name) for name in names(options)}
+    ways = {name: way for name, way in found.items() if isinstance(way, Way)}
+    if not ways:
+        why = "; ".join(str(reason) for reason in found.values()) or "there is no exposure to practise on"
+        _complain(options, "not-running", why, "nothing was cut")
+        return 5
+    cuts = [Cut(name, options, time.monotonic()) for name in ways]
+    reports = _take_offline(cuts)
+    for at, cut in enumerate(cuts):
+        if cut.trouble or cut.open:
+            cut.trouble.append("the drill went wrong, so it stays cut and locked: exposer unlock")
+            continue
+        wrong = come_back(cut, ways[cut.name])
+        if wrong:
+            cut.trouble.append(f"{wrong}; it is cut and locked again")
+            again = Cut(cut.name, Options(["--reason=a drill did not come back"]), time.monotonic())
+            _take_offline([again])
+            cut.trouble += again.trouble
+            cut.open += again.open
+        reports[at] = write(cut) or reports[at]
+    return _say(cuts, reports, max(cut.cut_ms for cut in cuts), options)
 
 
 def _doubt(cut: Cut) -> None:
@@ -167,6 +197,9 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
 
 
 def _in_short(cut: Cut, took: float) -> str:
+    if cut.options.drill and not (cut.open or cut.trouble):
+        back = next((str(step["url"]) for step in cut.steps if step["step"] == "came back"), "")
+        return f"a drill: offline after {took:.0f} ms, back online at {back}".removesuffix(" at ")
     held = "locked until `exposer unlock`" if cut.locked else "NOT locked"
     return f"NOT offline, {held}" if cut.open else f"offline after {took:.0f} ms, {held}"
 

@@ -34,7 +34,7 @@ class Cut:
         self.began = time.time()
         self.cut_ms = 0.0
         self._begun = begun
-        self._locking: Attempt | None = None
+        self.locking: Attempt | None = None
         self._shutting: Attempt | None = None
         self.entries: list[procs.Entry] = []
         self.path = DataPath(self.step, self.trouble, self.notes)
@@ -47,8 +47,8 @@ class Cut:
 
     def lock(self) -> None:
         """Begins to rename the lock into place, and does not wait for a disk that hangs. Its fsync comes at the end."""
-        self._locking = Attempt(self._put_lock)
-        self._locking.over(LOCK_SECONDS)
+        self.locking = Attempt(self._put_lock)
+        self.locking.over(LOCK_SECONDS)
 
     def _put_lock(self) -> None:
         temp = f"{self.places.lock}.{os.getpid()}.new"
@@ -66,12 +66,12 @@ class Cut:
 
     def insist_on_lock(self) -> None:
         """That it cannot be kept is said, and has stopped nothing."""
-        if self._locking is None:
+        if self.locking is None:
             return
-        if not self._locking.over(DISK_SECONDS):
+        if not self.locking.over(DISK_SECONDS):
             self.trouble.append("the lock is not yet kept: the state folder's disk does not answer")
-        elif self._locking.error is not None:
-            why = getattr(self._locking.error, "strerror", None) or self._locking.error
+        elif self.locking.error is not None:
+            why = getattr(self.locking.error, "strerror", None) or self.locking.error
             self.trouble.append(f"the lock could not be kept: {why}; something may start it again")
 
     @property
@@ -121,7 +121,7 @@ class Cut:
     def _ledger(self, *, quiet: bool = False) -> "list[procs.Entry]":
         reading = Attempt(procs.Ledger(self.places.ledger).read)
         if reading.over(DISK_SECONDS / 4) and reading.error is None:
-            return list(reading.value)
+            return _newest(reading.value)
         why = getattr(reading.error, "strerror", None) or reading.error or "its disk does not answer"
         if not quiet:
             self.trouble.append(f"{self.places.ledger}: {why}; what it names is looked for by its mark")
@@ -185,7 +185,7 @@ class Cut:
 
     def _put_ring_aside(self) -> None:
         """`unlock` revokes all that is in it. Without a lock it stays: nothing was wrong with the keys."""
-        if self._locking is None:
+        if self.locking is None:
             return
         ring = os.path.join(self.places.state, "keyring")
         moving = Attempt(lambda: os.rename(ring, f"{ring}.panicked"))
@@ -203,6 +203,7 @@ class Cut:
         return {
             "name": self.name,
             "reason": self.options.reason,
+            "kind": "drill" if self.options.drill else "panic" if self.locking else "cut",
             "at": self.began,
             "cut_ms": self.cut_ms,
             "locked": self.locked,
@@ -211,6 +212,12 @@ class Cut:
             "trouble": self.trouble,
             "still_open": self.open,
         }
+
+
+def _newest(entries: "list[procs.Entry]") -> "list[procs.Entry]":
+    """Of the lines for one and the same process, role and container only the last: it says most."""
+    last = {(e.role, e.process, e.ids.get("container")): e for e in entries if e.process is not None}
+    return [e for e in entries if e.process is None or last[(e.role, e.process, e.ids.get("container"))] is e]
 
 
 def _members(process: procs.ProcessId) -> list[int]:

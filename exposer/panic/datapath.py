@@ -26,7 +26,12 @@ class DataPath:
         self._step = step
         self._trouble = trouble
         self._notes = notes
-        self.destroyed = False
+        self._failed = False
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether nothing can leave any more by what was connected, though its process should go on."""
+        return not self._failed
 
     def cut(self, entries: "list[procs.Entry]") -> None:
         """Stop, destroy, kill. The gateway is left standing still, so that its log can still be saved."""
@@ -60,7 +65,8 @@ class DataPath:
         if entry.process is None or entry.process.pid == os.getpid():
             return
         try:
-            others = find.family(entry.process.pid)[1:] if number == signal.SIGSTOP and entry.process.alive() else []
+            alone = number in (signal.SIGSTOP, signal.SIGCONT) and entry.process.alive()
+            others = find.family(entry.process.pid)[1:] if alone else []
             if entry.process.signal_group(number) and not quiet:
                 name = signal.Signals(number).name
                 self._step("signalled", role=entry.role, pid=entry.process.pid, signal=name)
@@ -75,15 +81,15 @@ class DataPath:
         alive = [entry for entry in passing if entry.process is not None and entry.process.alive()]
         pids = [pid for entry in alive if entry.process is not None for pid in find.family(entry.process.pid)]
         ports = {port for entry in alive if entry.role == "gateway" and (port := port_of(entry))}
-        self.destroyed = False
         if not pids:
             return
         try:
             done = sockets.destroy(sockets.of_processes(pids), ports)
         except (OSError, ValueError) as error:
             self._trouble.append(f"connections could not be destroyed, what waits in them may still leave: {error}")
+            self._failed = True
             return
-        self.destroyed = not done.left
+        self._failed = self._failed or bool(done.left)
         if done.queued:
             self._notes.append(
                 f"{done.left} connections could not be destroyed ({done.why}): up to {done.queued} bytes that "

@@ -6,12 +6,16 @@ HELP = """Usage: exposer panic [OPTIONS]
 
   The lock is set first, so that nothing starts again; then the tunnel, the
   gateway and the backend are cut, every key is withdrawn, and it is proved
-  that nothing answers any more. `exposer unlock` lifts the lock.
+  that nothing answers any more. `exposer unlock` lifts the lock. What already
+  waits in the kernel's connections is destroyed too, where you may (as root or
+  with CAP_NET_ADMIN); else it is said how many bytes may still leave.
 
 Options:
   --reason TEXT               Why, for the incident report.
   --backend stop|pause|keep   What becomes of the backend (default: as configured, else stop).
   --name NAME                 Only this exposure; the others stay as they are.
+  --drill                     Practise: the real cut on what runs, measured, and back again with the same
+                              keys. When anything of it fails, it stays cut and locked.
   --no-verify                 Do not prove the result.
   --json                      Print one JSON document.
   -q, --quiet                 Print nothing but errors.
@@ -46,8 +50,6 @@ class Options:
         name = self.values.get("--name", "one")
         if not name or "/" in name or name.startswith("."):
             self.error = f"--name takes the name of an exposure, not {name!r}"
-        if self.drill:
-            self.error = "--drill is not available in this version"
 
     @property
     def reason(self) -> str:

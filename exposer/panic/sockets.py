@@ -13,8 +13,9 @@ AF_NETLINK, SOCK_RAW, SOCK_DIAG = 16, 3, 4
 BY_FAMILY, DESTROY = 20, 21
 REQUEST, DUMP, ACK = 1, 0x300, 4
 ERROR, DONE = 2, 3
-TIME_WAIT, CLOSE = 6, 7
-STATES = 0xFFF & ~(1 << TIME_WAIT | 1 << CLOSE)
+TIME_WAIT, CLOSE, LISTEN = 6, 7, 10
+# A listener is left: without it nginx would complain without end while it writes out its log.
+STATES = 0xFFF & ~(1 << TIME_WAIT | 1 << CLOSE | 1 << LISTEN)
 HEAD, ASKED, TOLD = struct.Struct("=IHHII"), struct.Struct("=BBBBI48s"), struct.Struct("=BBBB48sIIIII")
 SECONDS = 0.5
 
@@ -106,8 +107,8 @@ def _all(wire: Wire) -> "Iterator[Connection]":
         request = ASKED.pack(family, _socket.IPPROTO_TCP, 0, 0, STATES, b"")
         for kind, said in wire.ask(BY_FAMILY, REQUEST | DUMP, request):
             if kind == BY_FAMILY and len(said) >= TOLD.size:
-                own, state, _, _, identity, _, _, queued, _, inode = TOLD.unpack_from(said)
-                yield Connection(own, identity, 0 if state == 10 else queued, inode)
+                own, _, _, _, identity, _, _, queued, _, inode = TOLD.unpack_from(said)
+                yield Connection(own, identity, queued, inode)
 
 
 def _end(wire: Wire, one: Connection) -> int:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -96,6 +96,7 @@ class Daemon:
         self.world = World(self.ledger, lambda role, text: show("progress", f"{role}: {text}"))
         self.loop = Loop(self.home, self.world, journal, show, self.home.check_every)
         self.recorder: Recorder | None = None
+        self.again: Sequence[str] = ()  # the command that brings it back after a drill
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
@@ -107,7 +108,7 @@ class Daemon:
         """Blocks until the exposure is offline. `deadline` says when a start has taken too long."""
         me = ProcessId.of(os.getpid())
         self.ledger.keep(lambda entry: entry.role != "supervisor")
-        self.ledger.append(Entry("supervisor", me, detail=self.home.for_panic()))
+        self.ledger.append(Entry("supervisor", me, detail={**self.home.for_panic(), "again": list(self.again)}))
         previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
         signal.signal(signal.SIGHUP, self._signalled if self.hangup_ends else lambda *_: self._notice())
         server = self._serve(self.places.control, self._answer)

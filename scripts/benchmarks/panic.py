@@ -16,7 +16,7 @@ from scripts.benchmarks.trial import Trial, command_config, trial
 RUNS = 20
 PACE = 25_000_000  # bytes a second that the reader takes
 PIECE = 64 * 1024
-CHOSEN = """[schema]\ninclude = ["GET /download"]"""
+CHOSEN = """[schema]\nclient = "openapi"\ninclude = ["GET /download"]"""
 FLOWING = 4_000_000  # a download is in progress once so many bytes have come
 WITHIN = 20.0
 

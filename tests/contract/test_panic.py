@@ -229,7 +229,7 @@ def test_an_exposure_that_never_ran_is_locked_all_the_same(tmp_path: Path) -> No
 # Wrong usage
 
 
-@pytest.mark.parametrize("argv", [("--nonsense",), ("one",), ("--backend", "burn"), ("--name", "../x"), ("--drill",)])
+@pytest.mark.parametrize("argv", [("--nonsense",), ("one",), ("--backend", "burn"), ("--name", "../x")])
 def test_what_is_not_understood_is_said_and_cuts_nothing(exposure: Exposure, argv: tuple[str, ...]) -> None:
     done = exposure.panic(*argv)
     assert (done.returncode, done.stdout) == (2, "")

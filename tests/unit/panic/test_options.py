@@ -46,7 +46,6 @@ def test_every_global_flag_of_the_command_is_understood(flag: str) -> None:
         (["--name", ""], "--name takes"),
         (["--name", "../else"], "'../else'"),
         (["--name", ".."], "'..'"),
-        (["--drill"], "--drill"),
     ],
 )
 def test_what_is_not_understood_is_said(argv: list[str], part: str) -> None:
