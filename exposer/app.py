@@ -1,11 +1,9 @@
 """The composition root: builds everything once, by hand, out of one config."""
 
 import hashlib
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,10 @@ from exposer.config import own
 from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
-from exposer.errors import ExposerError
 from exposer.files import Places
+from exposer.fronts import Fronts
 from exposer.gateway.container import ContainerNginx
 from exposer.gateway.folder import DOOR
-from exposer.gateway.front import Front, secure_address
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess, sync_live
 from exposer.gateway.outside import check
@@ -51,11 +48,10 @@ from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
-from exposer.tls.authority import LocalAuthority, Pair, trusted
 from exposer.tunnels.edges import diagnose
 
 # How often the public address is asked from outside (seconds): within each provider's free quota.
-CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "local": 15.0}
+CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "server": 30.0, "local": 15.0}
 ANSWERS = {"gpt-action": 100_000}  # what a client takes at the most
 NOT_ONLINE = "https://not-online.invalid"
 
@@ -83,7 +79,7 @@ class House(Teller):
         self._source = "" if without_document else config.backend.openapi
         self._reader: tuple[str, Reader] | None = None
         self._ring: tuple[tuple[int, ...], Ring] | None = None
-        self.authority = LocalAuthority(Path(places.state), config.name) if config.tunnel.local_tls else None
+        self.fronts = Fronts(config.tunnel, places)
         self._ranges = Ranges(Path(places.state), config.limits.allow_from)
         self._built: dict[str, tuple[object, Part]] = {}
         self._templates = own.folder_digest(config.gateway.templates)
@@ -97,18 +93,12 @@ class House(Teller):
         passing = tuple(key.id for key in self.ring().passing(now))
         document = documented.document
         wish = (documented.operations, documented.hidden, document and document.digest)
-        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks(), self._certificate(now))
+        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks(), self.fronts.front(now))
         return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
 
     def tunnel(self, listen: str) -> Part:
-        if self.authority is not None:
-            listen = secure_address(Path(self.places.runtime, "gateway"))
-            if not listen:
-                raise ExposerError("the gateway does not speak TLS yet")
-        return self._once("tunnel", listen, lambda: self._make_tunnel(listen))
-
-    def _certificate(self, now: float) -> Pair | None:
-        return None if self.authority is None else self.authority.certificate(datetime.fromtimestamp(now, UTC))
+        where = self.fronts.listen(listen)
+        return self._once("tunnel", where, lambda: self._make_tunnel(where))
 
     def ring(self) -> Ring:
         """The keys as they are now; an empty ring, so that nothing passes, while the file cannot be read."""
@@ -213,8 +203,7 @@ class House(Teller):
 
     def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
         probe, answer = self.probe()
-        trust = ssl.create_default_context(cadata=trusted(self.authority.ca_file)) if self.authority else None
-        return check(url, chosen, probe, answer, diagnose, trust)
+        return check(url, chosen, probe, answer, diagnose, self.fronts.trust())
 
     def probe(self) -> tuple[str, str]:
         """A path that nobody can guess and what our gateway says there: how we know it from outside."""
@@ -252,7 +241,7 @@ class House(Teller):
         }
 
     def watched(self) -> tuple[list[Path], list[Path]]:
-        watched = [Path(self.config.path)]
+        watched = [Path(self.config.path), *self.fronts.watched()]
         if self._source.startswith("file:"):
             watched.append(Path(self._source.removeprefix("file:")))
         if self.config.schema.overlay:
@@ -283,7 +272,6 @@ class House(Teller):
         config = self.config
         folder = Path(self.places.runtime, "gateway")
         probe, probe_answer = self.probe()
-        pair = self._certificate(now)
         policy = compile(
             ring=self.ring(),
             operations=documented.operations,
@@ -309,7 +297,7 @@ class House(Teller):
         )
         return NginxProcess(
             folder,
-            replace(policy, front=Front(*pair)) if pair else policy,
+            replace(policy, front=self.fronts.front(now)),
             binary=config.gateway.binary,
             port=config.gateway.port,
             templates=config.gateway.templates,

@@ -88,6 +88,12 @@ class Tunnel:
     remote_port: int = 0
     url: str = ""
     tls: bool = False
+    certificate: str = ""
+    key: str = ""
+    acme: str = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_ca: str = ""
+    https_port: int = 443
+    http_port: int = 80
     standby: str = ""
 
     @property

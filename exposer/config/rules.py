@@ -108,8 +108,9 @@ def address_problems(provider: str) -> list[Problem]:
 
 def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Problem]:
     """What this tunnel's provider still needs."""
-    if tunnel.provider == "server":
-        return [("tunnel.provider", f"'server' {NOT_YET}; use cloudflared, ngrok, ssh or local")]
+    if bool(tunnel.certificate) != bool(tunnel.key):
+        missing = "key" if tunnel.certificate else "certificate"
+        return [(f"tunnel.{missing}", "is missing: a certificate and its key belong together")]
     if tunnel.provider == "cloudflared" and tunnel.token and tunnel.credentials:
         return [("tunnel.credentials", "and tunnel.token are two ways to the same tunnel: give one of them")]
     return [
@@ -121,6 +122,8 @@ def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Probl
 
 def _needs(tunnel: Tunnel, present: Collection[str]) -> tuple[tuple[str, str], ...]:
     """The keys a provider cannot do without, each with its reason."""
+    if tunnel.provider == "server":
+        return (("hostname", 'the public name of this machine, such as "api.example.com"'),)
     if tunnel.provider == "ssh":
         return () if tunnel.service or "tunnel.service" in present else SSH_NEEDS
     if tunnel.provider != "cloudflared":

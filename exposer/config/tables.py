@@ -154,5 +154,11 @@ def _tunnel(folder: Path) -> Table:
         "remote_port": PORT,
         "url": origin,
         "tls": flag,
+        "certificate": partial(places.file, folder),
+        "key": partial(places.file, folder),
+        "acme": url,
+        "acme_ca": partial(places.file, folder),
+        "https_port": PORT,
+        "http_port": PORT,
         "standby": partial(choice, PROVIDERS),
     }

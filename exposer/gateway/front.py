@@ -1,8 +1,9 @@
 """A second listener of the gateway that speaks TLS: with which certificate, and where."""
 
+import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from exposer.errors import ExposerError
@@ -14,15 +15,47 @@ CERTIFICATE, KEY, LISTEN = "tls.pem", "tls.key", "secure"
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """The certificate (with its chain) and its key, as PEM. It listens on a port of 127.0.0.1."""
+class Public:
+    """For a server that the world calls by name: `port` of all its addresses speaks TLS, `plain` sends callers
+    there and answers an authority's challenges with the account's `thumbprint`, if there is one."""
 
-    certificate: str
-    key: Secret
+    hostname: str
+    port: int = 443
+    plain: int = 80
+    thumbprint: str = ""
+    ipv6: bool = True
+
+    @property
+    def origin(self) -> str:
+        return f"https://{self.hostname}" + ("" if self.port == 443 else f":{self.port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The certificate (with its chain) and its key, as PEM; without them nothing speaks TLS yet. It listens on a port
+    of 127.0.0.1, or for everybody when it is `public`."""
+
+    certificate: str = ""
+    key: Secret = field(default_factory=lambda: Secret(""))
+    public: Public | None = None
 
     def files(self) -> dict[str, str]:
         """What nginx reads; all of the gateway's files are 0600, and the master reads these before it has workers."""
-        return {CERTIFICATE: self.certificate, KEY: self.key.reveal()}
+        return {CERTIFICATE: self.certificate, KEY: self.key.reveal()} if self.certificate else {}
+
+    def address(self, folder: Path, mine: str) -> str:
+        """Where it speaks TLS; "" for everywhere or nowhere. `mine` is where it does already."""
+        return "" if self.public else choose_address(folder, mine)
+
+
+def has_ipv6() -> bool:
+    """Whether this machine's kernel has IPv6 at all: nginx does not start when it is to listen there and cannot."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def secure_address(folder: Path) -> str:

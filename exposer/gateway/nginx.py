@@ -188,7 +188,7 @@ class NginxProcess:
 
     def _render(self, listen: str, mark: str, *, mine: str) -> dict[str, str]:
         """`mine` is where it speaks TLS already."""
-        secure = front.choose_address(self.folder, mine) if self.policy.front else ""
+        secure = self.policy.front.address(self.folder, mine) if self.policy.front else ""
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
         return {**self._files(self.policy, listen, mark, secure), **own, front.LISTEN: secure}
 

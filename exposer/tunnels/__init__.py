@@ -8,12 +8,14 @@ from exposer.tunnels.cloudflared import Cloudflared
 from exposer.tunnels.fact import TunnelConfigError
 from exposer.tunnels.local import Local
 from exposer.tunnels.ngrok import Ngrok
+from exposer.tunnels.server import Server
 from exposer.tunnels.ssh import Ssh
 
-PROVIDERS: dict[str, type[Cloudflared | Local | Ngrok | Ssh]] = {
+PROVIDERS: dict[str, type[Cloudflared | Local | Ngrok | Server | Ssh]] = {
     "cloudflared": Cloudflared,
     "local": Local,
     "ngrok": Ngrok,
+    "server": Server,
     "ssh": Ssh,
 }
 # The header in which a provider's edge says who calls; what a caller puts there is overwritten by it.
@@ -29,7 +31,7 @@ def make(
     resolve: Callable[[SecretRef], Secret],
     door: str = "",
     alone: bool = False,
-) -> Cloudflared | Local | Ngrok | Ssh:
+) -> Cloudflared | Local | Ngrok | Server | Ssh:
     """The part for `[tunnel]`. `listen` is the gateway's address, "127.0.0.1:PORT", `door` its unix socket for the
     tunnel; `alone` says that calls by the address are no use. Raises ConfigError."""
     provider = PROVIDERS.get(tunnel.provider)

@@ -80,7 +80,7 @@ def test_another_tunnel_may_be_chosen_when_its_settings_are_there():
     bare = parse(LEAST, HERE)
     for provider, said in (
         ("ssh", "tunnel.host: is missing"),
-        ("server", "not available"),
+        ("server", "tunnel.hostname: is missing"),
         ("sssh", "did you mean 'ssh'"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -128,7 +128,6 @@ def test_an_address_is_a_network_of_one():
         ("[doors]\nmcp = true", "doors.mcp"),
         ("[doors]\nprivacy = true", "doors.privacy"),
         ('[tunnel]\nstandby = "ngrok"', "tunnel.standby"),
-        ('[tunnel]\nprovider = "server"', "tunnel.provider"),
     ],
 )
 def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text, path):

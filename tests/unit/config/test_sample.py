@@ -112,6 +112,9 @@ def test_every_setting_of_the_sample_can_be_put_in_force(table, key, tmp_path):
     if (table, key) in {("backend", kind) for kind in ("image", "build", "container", "url")}:
         with pytest.raises(ConfigError, match=f"exactly one of .*{key}"):
             with_setting(table, line, tmp_path)
+    elif table == "tunnel" and key in ("certificate", "key"):
+        with pytest.raises(ConfigError, match="belong together"):
+            with_setting(table, line, tmp_path)
     elif (table, key) == ("tunnel", "standby"):
         with pytest.raises(ConfigError, match="not available in this version"):
             with_setting(table, line, tmp_path)
@@ -137,5 +140,5 @@ def test_every_example_of_another_backend_or_tunnel_loads(title, block, tmp_path
 def test_there_is_an_example_of_every_other_backend_and_tunnel():
     text = "".join(block for _, block in EXAMPLES)
     assert all(f"\n#{kind} = " in text for kind in ("image", "build", "container", "url"))
-    assert all(f'#provider = "{provider}"' in text for provider in ("cloudflared", "ngrok", "ssh"))
-    assert len(EXAMPLES) == 10
+    assert all(f'#provider = "{provider}"' in text for provider in ("cloudflared", "ngrok", "server", "ssh"))
+    assert len(EXAMPLES) == 11

@@ -24,5 +24,5 @@ def test_each_provider_makes_a_part_of_its_kind(provider: str, tmp_path: Path) -
 
 
 def test_a_provider_that_is_not_known_is_told_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cloudflared, local, ngrok, ssh"):
+    with pytest.raises(ConfigError, match="cloudflared, local, ngrok, server, ssh"):
         made("cloudflare", tmp_path)

@@ -1,0 +1,56 @@
+"""Which certificate the gateway shows, and where, by one config."""
+
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exposer.config.model import Tunnel
+from exposer.errors import ExposerError
+from exposer.files import Places
+from exposer.gateway.front import Front, Public, has_ipv6, secure_address
+from exposer.tls.authority import LocalAuthority, trusted
+from exposer.tunnels.server import served_by
+
+
+class Fronts:
+    """`local` with TLS, and `server`; all other providers speak TLS themselves."""
+
+    def __init__(self, tunnel: Tunnel, places: Places) -> None:
+        self._tunnel = tunnel
+        self._gateway = Path(places.runtime, "gateway")
+        self._authority = LocalAuthority(Path(places.state), places.name) if tunnel.local_tls else None
+        self._served = served_by(tunnel, places.state) if tunnel.provider == "server" else None
+        self._thumbprint = ""
+        self._ipv6 = has_ipv6()
+
+    def front(self, now: float) -> Front | None:
+        """As it should be now; cheap enough for every cycle. Raises ExposerError, OSError."""
+        if self._authority is not None:
+            return Front(*self._authority.certificate(datetime.fromtimestamp(now, UTC)))
+        if self._served is None:
+            return None
+        if not self._served.is_own and not self._thumbprint:
+            self._thumbprint = self._served.thumbprint()
+        tunnel = self._tunnel
+        public = Public(tunnel.hostname, tunnel.https_port, tunnel.http_port, self._thumbprint, self._ipv6)
+        pair = self._served.pair()
+        return Front(public=public) if pair is None else Front(pair.certificate, pair.key, public)
+
+    def listen(self, listen: str) -> str:
+        """The address that a local tunnel leads to. Raises ExposerError while the gateway is not there yet."""
+        if self._authority is None:
+            return listen
+        secure = secure_address(self._gateway)
+        if not secure:
+            raise ExposerError("the gateway does not speak TLS yet")
+        return secure
+
+    def trust(self) -> ssl.SSLContext | None:
+        """What our own look from outside trusts beside the system's authorities. Raises ExposerError."""
+        if self._authority is not None:
+            return ssl.create_default_context(cadata=trusted(self._authority.ca_file))
+        return None
+
+    def watched(self) -> list[Path]:
+        """Own certificate files: their change counts at once."""
+        return [Path(path) for path in self._served.paths] if self._served is not None and self._served.is_own else []

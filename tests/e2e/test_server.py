@@ -1,0 +1,206 @@
+"""This machine as the public server: a certificate from a real ACME authority, or one's own."""
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from exposer.gateway.host import free_port as lasting_port  # no outgoing connection can take it
+from exposer.tls.served import Served
+from tests.support import pebble
+from tests.support.certificates import self_signed
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, sample_config
+
+pytestmark = [pytest.mark.nginx, pytest.mark.slow]
+HOST = "api.exposer.test"
+
+
+class Direct(http.client.HTTPSConnection):
+    """Goes to this machine whatever the name; the certificate is kept in `shown`."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(HOST, port, timeout=10, context=context)
+        self._trust = context
+        self.shown = b""
+
+    def connect(self) -> None:
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        self.sock = self._trust.wrap_socket(plain, server_hostname=HOST)
+        self.shown = self.sock.getpeercert(binary_form=True) or b""
+
+
+def ask(port: int, path: str, context: ssl.SSLContext, key: str = "") -> tuple[int, dict[str, str], bytes]:
+    connection = Direct(port, context)
+    try:
+        connection.request("GET", path, headers={"X-API-Key": key} if key else {})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, connection.shown
+    finally:
+        connection.close()
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def config(https: int, plain: int, more: str) -> str:
+    lines = f"""provider = "server"
+hostname = "{HOST}"
+https_port = {https}
+http_port = {plain}
+{more}"""
+    return sample_config(free_port()).replace('provider = "local"', lines)
+
+
+@pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
+def test_a_certificate_is_got_from_an_acme_authority_and_renewed_without_dropping_a_call(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    https, plain = lasting_port(), lasting_port()
+    with pebble.Pebble(tmp_path / "pebble", plain) as authority:
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, plain, more))
+        exposure.up()
+        assert exposure.url == f"https://{HOST}:{https}"
+        eventually(lambda: listening(https), within=20)
+        status, headers, first = ask(https, "/api/notes", unverified(), exposure.key)
+        assert (status, headers["strict-transport-security"]) == (200, "max-age=31536000")
+        status, headers, _ = ask(https, "/api/notes", unverified())
+        assert (status, headers["strict-transport-security"]) == (401, "max-age=31536000")
+
+        moved = http.client.HTTPConnection("127.0.0.1", plain, timeout=10)
+        moved.request("GET", "/api/notes?x=1", headers={"X-API-Key": exposure.key})
+        answer = moved.getresponse()
+        assert (answer.status, answer.headers["Location"]) == (308, f"https://{HOST}:{https}/api/notes?x=1")
+        moved.close()
+
+        served = Served(exposure.state / exposure.name)
+        account = (served.folder / "account.key").read_bytes()
+        assert all(path.stat().st_mode & 0o077 == 0 for path in served.folder.iterdir())
+        gateway = exposure.pid("gateway")
+        shorten(served)
+        seen: set[bytes] = set()
+
+        def renewed() -> bool:
+            status, _, shown = ask(https, "/api/notes", unverified(), exposure.key)
+            assert status == 200
+            seen.add(shown)
+            return len(seen - {first}) >= 2  # the one that nears its end, and the new one
+
+        eventually(renewed, within=60)
+        assert exposure.pid("gateway") == gateway
+        assert (served.folder / "account.key").read_bytes() == account
+    before = served.pair()
+    shorten(served)
+    old = served.pair()
+    assert old != before
+    eventually(lambda: "could not be renewed" in str(exposure.status()["tunnel"].get("warning")), within=30)
+    assert served.pair() == old, "without the authority the old certificate stays in force"
+    assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+    assert served.next_try() > datetime.now(UTC).timestamp()
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def shorten(served: Served) -> None:
+    """Puts a certificate in place that nears its end, for the same name."""
+    served.keep(self_signed(HOST, datetime.now(UTC) - timedelta(days=80), days=90))
+
+
+def test_a_name_that_leads_elsewhere_gets_no_certificate_and_the_authority_is_not_hammered(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    if not pebble.AVAILABLE:
+        pytest.skip("pebble is not installed")
+    https, plain = lasting_port(), lasting_port()
+    with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it looks where nobody is
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, plain, more))
+        done = exposure.run("up", "-d", "--timeout", "25s")
+        assert done.returncode != 0
+        assert "could not reach" in done.stderr
+        assert not listening(https)
+    wait = json.loads((exposure.state / exposure.name / "tls" / "next-try.json").read_text())["at"]
+    assert wait > datetime.now(UTC).timestamp()
+
+
+def test_own_certificate_files_are_served_and_new_ones_taken_over(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def write(host: str, days: int = 90) -> None:
+        pair = self_signed(host, datetime.now(UTC) - timedelta(days=1), days)
+        key.write_text(pair.key.reveal())
+        chain.write_text(pair.certificate)
+
+    https, plain = lasting_port(), lasting_port()
+    write(HOST)
+    exposure = make_exposure(config(https, plain, f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure.up()
+    trusting = ssl.create_default_context(cafile=str(chain))
+    status, _, first = ask(https, "/api/notes", trusting, exposure.key)
+    assert status == 200
+    write(HOST)
+    eventually(lambda: ask(https, "/api/notes", unverified(), exposure.key)[2] != first, within=20)
+    assert exposure.phase() == "online"
+    key.write_text("torn")
+    assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+    challenge = http.client.HTTPConnection("127.0.0.1", plain, timeout=10)
+    challenge.request("GET", f"/.well-known/acme-challenge/{'a' * 20}")
+    assert challenge.getresponse().status == 308, "there is no account that an authority could know"
+    challenge.close()
+    exposure.run("panic")
+    assert not listening(https)
+    assert not listening(plain)
+
+
+@pytest.mark.parametrize("wrong", ["other", "ended", "torn"])
+def test_a_certificate_that_cannot_serve_ends_the_start_with_the_reason(
+    wrong: str, tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    host = "other.exposer.test" if wrong == "other" else HOST
+    pair = self_signed(host, datetime.now(UTC) - timedelta(days=100), 50 if wrong == "ended" else 200)
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text("torn" if wrong == "torn" else pair.certificate)
+    key.write_text(pair.key.reveal())
+    exposure = make_exposure(config(lasting_port(), lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    done = exposure.run("up", "-d", "--timeout", "20s")
+    assert done.returncode != 0
+    says = {"other": "is not for api.exposer.test", "ended": "has ended", "torn": "cannot be used"}[wrong]
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
+    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(pair.certificate)
+    key.write_text(pair.key.reveal())
+    https = lasting_port()
+    exposure = make_exposure(config(https, lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure.up()
+    accepted = []
+    for cipher in (c["name"] for c in ssl._create_unverified_context().get_ciphers()):
+        context = unverified()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+            ask(https, "/", context)
+            accepted.append(cipher)
+        except OSError:
+            continue
+    assert accepted
+    assert all(name.startswith("ECDHE-") and ("GCM" in name or "POLY1305" in name) for name in accepted), accepted

@@ -1,0 +1,100 @@
+"""The certificate of a public server: read anew when it changes, replaced as a whole, due in time."""
+
+import base64
+import hashlib
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import josepy.jwk
+import pytest
+
+from exposer.errors import ConfigError, ExposerError
+from exposer.tls.served import Served, check_served
+from tests.support.certificates import self_signed
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+HOST = "api.example.com"
+
+
+def test_what_is_kept_is_private_and_read_by_everybody_who_looks(tmp_path: Path) -> None:
+    served, other = Served(tmp_path), Served(tmp_path)
+    assert served.pair() is None
+    assert other.due(NOW)
+    pair = self_signed(HOST, NOW, 90)
+    served.keep(pair)
+    assert other.pair() == pair
+    assert {stat.S_IMODE(path.stat().st_mode) for path in served.folder.iterdir()} == {0o600}
+    newer = self_signed(HOST, NOW, 90)
+    served.keep(newer)
+    assert other.pair() == newer
+
+
+def test_it_is_due_when_a_third_of_its_life_is_left(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.keep(self_signed(HOST, NOW, 90))
+    assert not served.due(NOW + timedelta(days=59))
+    assert served.due(NOW + timedelta(days=60))
+
+
+def test_a_torn_file_of_ours_counts_as_none_and_is_asked_for_again(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.keep(self_signed(HOST, NOW, 90))
+    for torn in (b"", b"{}", b'{"certificate": "x", "key": "y"}', b"\xff"):
+        Path(served.paths[0]).write_bytes(torn)
+        assert served.pair() is None
+        assert served.due(NOW)
+
+
+def test_own_files_that_do_not_belong_together_are_told_and_none_of_their_text_is(tmp_path: Path) -> None:
+    one, other = (self_signed(HOST, NOW, 90) for _ in range(2))
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(one.certificate)
+    key.write_text(other.key.reveal())
+    served = Served(tmp_path, (str(chain), str(key)))
+    with pytest.raises(ConfigError, match="belong together") as caught:
+        served.pair()
+    assert "PRIVATE" not in str(caught.value)
+    key.write_text(one.key.reveal())
+    assert served.pair() == one
+    key.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        served.pair()
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [(HOST, True), ("*.example.com", True), ("example.com", False), ("*.com", False)]
+)
+def test_a_certificate_has_to_be_for_the_name(name: str, fits: bool, tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.keep(self_signed(name, datetime.now(UTC) - timedelta(days=1), 90))
+    assert served.covers(HOST) == fits
+    if not fits:
+        with pytest.raises(ConfigError, match=f"not for {HOST}"):
+            check_served(served, HOST)
+
+
+def test_a_certificate_that_has_ended_is_told(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.keep(self_signed(HOST, NOW - timedelta(days=300), 90))
+    with pytest.raises(ExposerError, match="has ended on"):
+        check_served(served, HOST)
+
+
+def test_the_accounts_thumbprint_is_the_one_that_the_library_computes_and_stays(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    found = josepy.jwk.JWKRSA(key=served.account()).public_key().thumbprint()
+    assert served.thumbprint() == base64.urlsafe_b64encode(found).rstrip(b"=").decode()
+    assert Served(tmp_path).thumbprint() == served.thumbprint()
+    assert len(found) == hashlib.sha256().digest_size
+
+
+def test_the_next_try_is_remembered_and_a_torn_memory_hinders_nothing(tmp_path: Path) -> None:
+    Served(tmp_path).try_again_at(1234.5)
+    served = Served(tmp_path)
+    assert served.next_try() == 1234.5
+    place = served.folder / "next-try.json"
+    for torn in ("", "[]", json.dumps({"at": None})):
+        place.write_text(torn)
+        assert served.next_try() == 0.0
