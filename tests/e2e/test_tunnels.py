@@ -1,5 +1,6 @@
 """The exposure behind real ssh, and behind stand-ins for cloudflared and ngrok."""
 
+import base64
 import hashlib
 import json
 import os
@@ -93,6 +94,57 @@ def test_an_ngrok_tunnel_comes_up_comes_back_and_goes(tmp_path: Path, make_expos
     exposure.wait_for("online", within=30)
     exposure.run("down")
     eventually(lambda: get(public).status == 0, within=10)
+
+
+def test_without_a_network_it_keeps_trying_says_so_and_comes_online_once_there_is_one(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_cloudflared.install(tmp_path, quick="offline")
+    exposure = make_exposure(with_tunnel(f'provider = "cloudflared"\nbinary = "{binary}"'))
+    proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
+    exposure.env |= proxies | {"TUNNEL_NAME": "another", "no_proxy": ""}
+    starting = exposure.begin("up", "-d", "--json")
+    eventually(lambda: "Cloudflare cannot be reached" in exposure.run("logs", "supervisor").stdout, within=30)
+    assert starting.poll() is None
+    fake_cloudflared.turn(binary)
+    assert starting.wait(60) == 0
+    starting.communicate()
+    assert exposure.phase() == "online"
+
+
+def test_a_token_revoked_while_it_runs_is_told_and_cloudflare_is_not_hammered(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_cloudflared.install(tmp_path)
+    lines = f'provider = "cloudflared"\nbinary = "{binary}"\nhostname = "api.example.org"\ntoken = "env:CF_TOKEN"'
+    exposure = make_exposure(with_tunnel(lines))
+    exposure.env["CF_TOKEN"] = base64.b64encode(
+        json.dumps({"a": "account", "t": "00000000-0000-4000-8000-000000000007", "s": "c2VjcmV0"}).encode()
+    ).decode()
+    exposure.up()
+    before = exposure.pid("tunnel")
+    refused = "Unauthorized: Invalid tunnel secret"
+    fake_cloudflared.turn(binary, drop=True)
+    eventually(lambda: not exposure.status()["tunnel"]["healthy"], within=20)
+    fake_cloudflared.turn(binary, refuse=refused)
+    eventually(lambda: not os.path.exists(f"/proc/{before}/exe"), within=30)
+    exposure.wait_for("degraded")
+    assert "Invalid tunnel secret" in exposure.status()["tunnel"]["error"]
+    assert exposure.pid("tunnel") in (0, before)
+    assert exposure.env["CF_TOKEN"] not in exposure.run("logs").stdout
+
+
+def test_a_wrong_token_ends_the_first_start_with_what_to_do(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_ngrok.install(tmp_path, auth=107)
+    exposure = make_exposure(with_tunnel(f'provider = "ngrok"\nbinary = "{binary}"\ntoken = "env:NG_TOKEN"'))
+    exposure.env["NG_TOKEN"] = "2abcTOKENtokenTOKEN_3abcdefgh"
+    done = exposure.run("up", "-d")
+    assert done.returncode == 1
+    assert "the ngrok authtoken was revoked or reset" in done.stderr
+    assert "dashboard" in done.stderr
+    assert exposure.env["NG_TOKEN"] not in done.stdout + done.stderr
 
 
 def test_ten_megabytes_come_through_unchanged(make_exposure: Callable[..., Exposure]) -> None:
