@@ -78,7 +78,8 @@ def log_in(known: Account, tell: Callable[[str], None]) -> None:
 
 def use_api_token(known: Account, token: str, account_id: str, zone_id: str) -> None:
     """Writes the certificate that a login would have left, with an API token of the user's in it."""
-    content = json.dumps({"zoneID": zone_id, "accountID": account_id, "apiToken": token})
+    # A certificate without any zone is not taken; this one is asked for only when a public name is to lead somewhere.
+    content = json.dumps({"zoneID": zone_id or "0" * 32, "accountID": account_id, "apiToken": token})
     body = base64.b64encode(content.encode()).decode()
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
     text = "\n".join(("-----BEGIN ARGO TUNNEL TOKEN-----", *lines, "-----END ARGO TUNNEL TOKEN-----", ""))

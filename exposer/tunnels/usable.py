@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from exposer import procs
 from exposer.config.model import Tunnel
+from exposer.config.rules import NOT_YET, tunnel_problems
 from exposer.errors import ExposerError, MissingError
 from exposer.tunnels import cloudflared, ngrok, ssh
 from exposer.tunnels.program import find_program, is_downloader
@@ -36,8 +37,15 @@ def survey(configured: Tunnel | None = None) -> list[Usable]:
         _looked("cloudflared", binary("cloudflared"), _cloudflared),
         _looked("ngrok", binary("ngrok"), _ngrok),
         _looked("ssh", binary("ssh"), _ssh),
+        _server(),
         Usable("local", True, why="for trying: this machine only"),
     ]
+
+
+def _server() -> Usable:
+    if lacks := [sentence for _, sentence in tunnel_problems(Tunnel("server")) if NOT_YET in sentence]:
+        return Usable("server", False, why=lacks[0])
+    return Usable("server", True, why="this machine itself must be within reach from the internet")
 
 
 def _looked(provider: str, binary: str, look: Callable[[str], Usable]) -> Usable:

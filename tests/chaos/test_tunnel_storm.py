@@ -193,6 +193,17 @@ def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     eventually(lambda: not processes(exposure), within=20)
 
 
+@pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared"])
+def test_an_agent_that_is_frozen_for_good_is_replaced(provider: str, request: pytest.FixtureRequest) -> None:
+    scene: Scene = request.getfixturevalue(provider)
+    eventually(scene.answers, within=30)
+    frozen = scene.exposure.pid("tunnel")
+    signal_to(frozen, signal.SIGSTOP)
+    eventually(lambda: scene.exposure.pid("tunnel") not in (0, frozen), within=180)
+    eventually(scene.is_back, within=90)
+    assert not os.path.exists(f"/proc/{frozen}/exe")
+
+
 def test_a_killed_supervisors_tunnel_is_taken_over_with_its_process_and_address(cloudflared: Scene) -> None:
     exposure = cloudflared.exposure
     before, address = exposure.pid("tunnel"), exposure.url

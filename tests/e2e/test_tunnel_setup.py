@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from exposer.config.tables import PROVIDERS
 from tests.support import fake_cloudflare_account as cloudflare
 from tests.support import fake_cloudflared, fake_ngrok, sshd
 from tests.support.exposure import EXPOSER, Exposure, free_port, sample_config
@@ -55,6 +56,7 @@ class TestWhatIsUsable:
     def test_each_provider_says_whether_it_is_usable_and_what_it_lacks(self, exposure: Exposure) -> None:
         said = json.loads(run(exposure, "list", "--json", PATH="/nonexistent").stdout)["tunnels"]
         found = {row["provider"]: row for row in said}
+        assert set(found) == set(PROVIDERS)
         assert found["local"]["usable"]
         for provider in ("cloudflared", "ngrok", "ssh"):
             assert not found[provider]["usable"]
@@ -196,6 +198,12 @@ class TestCloudflared:
         assert "cf-api-token-of-tests" not in done.stdout + done.stderr
         again = run(exposure, *self.API, "--hostname", "api.example.com", said="cf-api-token-of-tests\n")
         assert told(again) == lines
+
+    def test_without_a_zone_the_dns_is_left_to_the_user(self, exposure: Exposure, binary: Path) -> None:
+        done = run(exposure, *self.API[:-2], "--hostname", "api.example.com", said="cf-api-token-of-tests")
+        told(done)
+        assert ".cfargotunnel.com" in done.stderr
+        assert cloudflare.cloud_of(binary.parent)["routes"] == {}
 
     def test_a_name_that_leads_elsewhere_is_taken_only_when_asked(self, exposure: Exposure, binary: Path) -> None:
         cloud = cloudflare.cloud_of(binary.parent)

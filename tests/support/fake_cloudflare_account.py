@@ -47,7 +47,10 @@ def certificate(words):
     lines = Path(words[1]).read_text(encoding="utf-8").splitlines()
     if lines[0] != "-----BEGIN ARGO TUNNEL TOKEN-----" or lines[-1] != "-----END ARGO TUNNEL TOKEN-----":
         fail("Error decoding origin cert: no PEM block")
-    return json.loads(base64.b64decode("".join(lines[1:-1]), validate=True)), words[2:]
+    known = json.loads(base64.b64decode("".join(lines[1:-1]), validate=True))
+    if not known["zoneID"] or not known["apiToken"]:
+        fail("Error decoding origin cert: Missing token in the certificate")
+    return known, words[2:]
 
 
 def login():
