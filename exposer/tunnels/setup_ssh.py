@@ -59,19 +59,27 @@ def pin(path: Path, keys: list[HostKey], *, replace: bool = False) -> bool:
     """Writes the keys down as the trusted ones; False when they are already. A key of the same host and kind that is
     another one is an alarm, and only replaced when that is asked for."""
     old = files.read_private(str(path)).decode(errors="replace").splitlines() if path.exists() else []
-    new = {tuple(key.line.split()[:2]): key.line for key in keys}
-    known = {tuple(line.split()[:2]): line for line in old if line.strip()}
-    changed = [place for place, line in new.items() if known.get(place, line).split()[2] != line.split()[2]]
+    host = keys[0].line.split()[0]
+    known = _known(path, host) if old else {}
+    changed = [key for key in keys if known.get(key.kind, key.line).split()[2] != key.line.split()[2]]
     if changed and not replace:
         raise ChangedKeyError(
-            f"ALARM: {changed[0][0]} shows another key than the one that is pinned in {path}",
+            f"ALARM: {host} shows another {changed[0].kind} key than the one that is pinned in {path}",
             "somebody may be in between. Ask whoever runs the server; only if its key was changed: --replace",
         )
-    if not changed and new.keys() <= known.keys():
+    if not changed and {key.kind for key in keys} <= known.keys():
         return False
-    kept = [line for place, line in known.items() if place not in new]
-    files.swap(str(path), ("\n".join([*kept, *new.values()]) + "\n").encode())
+    gone = {known[key.kind] for key in keys if key.kind in known}
+    kept = [line for line in old if line not in gone]
+    files.swap(str(path), ("\n".join([*kept, *(key.line for key in keys)]) + "\n").encode())
     return True
+
+
+def _known(path: Path, host: str) -> dict[str, str]:
+    """The lines about a host, also where its name is hashed, by the kind of the key."""
+    said = procs.run(["ssh-keygen", "-F", host, "-f", str(path)])
+    lines = [line for line in said.out.splitlines() if line.strip() and not line.startswith(("#", "@"))]
+    return {line.split()[1]: line for line in lines if len(line.split()) >= 3}
 
 
 def own_key(state: Path, name: str) -> str:
