@@ -15,7 +15,7 @@ from exposer.tunnels.ngrok_codes import explain
 from exposer.tunnels.ngrok_job import ENDPOINT
 from exposer.tunnels.ngrok_policy import policy_digest, read_policy
 from exposer.tunnels.ngrok_state import State, surprises, url_of
-from exposer.tunnels.program import PATIENCE, Program, find_program, is_downloader, port_of
+from exposer.tunnels.program import PATIENCE, Program, find_program, frozen, is_downloader, port_of
 
 INSTALL = (
     "get the ngrok agent (3.30 or newer) from ngrok's download page or package repository and name it in "
@@ -82,7 +82,7 @@ class Ngrok(Program):
         detail = {"reconnects": max(0, state.sessions - 1), "agent": entry.detail.get("agent", "")}
         detail["warning"] = ageing(str(detail["agent"]))
         listed = _ask(state.api, "/api/endpoints")
-        fault = self._sick(state, listed)
+        fault = Fault("ngrok's helper is stopped (frozen)") if frozen(entry.process) else self._sick(state, listed)
         if fault is None:
             return Look(True, True, url_of(listed) or state.url, detail=detail)
         return Look(True, False, state.url, fault.text, fault.fatal, detail | {"wait": fault.wait})

@@ -124,6 +124,15 @@ def says(process: ProcessId, marker: str) -> bool:
     return bool(marker) and marker.encode() in command
 
 
+def frozen(process: ProcessId) -> bool:
+    """Whether somebody has stopped the process (SIGSTOP, a debugger): it is there, and does nothing."""
+    try:
+        state = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in (b"T", b"t")
+
+
 class Program:
     """What the parts for ssh, cloudflared and ngrok have in common. They add `start` and `look`.
 

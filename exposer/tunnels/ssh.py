@@ -14,7 +14,7 @@ from exposer.errors import MissingError, TimeoutExceededError
 from exposer.procs import Entry
 from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.fact import Fact, Fault, TunnelConfigError, TunnelError, redact
-from exposer.tunnels.program import PATIENCE, Program, find_program, lines_of, port_of
+from exposer.tunnels.program import PATIENCE, Program, find_program, frozen, lines_of, port_of
 from exposer.tunnels.ssh_services import address_in, settled
 
 INSTALL = "install the OpenSSH client: `apt install openssh-client` on Debian or Ubuntu; macOS brings it along"
@@ -189,6 +189,8 @@ class Ssh(Program):
         # A service may change the address while it runs; a log begun anew tells it no more.
         url = self._address(entry) or str(entry.detail.get("url", ""))
         self.trim(entry)
+        if frozen(entry.process):
+            return Look(True, False, url, "the ssh process is stopped (frozen); if it stays so it is replaced")
         # ssh ends by itself when the forward fails or the server falls silent: after a minute it is well.
         lasting = time.time() - float(entry.detail.get("at", 0.0)) > 60.0
         healthy = bool(url) and (lasting or bool(self._address(entry)))

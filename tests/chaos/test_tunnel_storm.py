@@ -193,7 +193,7 @@ def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     eventually(lambda: not processes(exposure), within=20)
 
 
-@pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared"])
+@pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared", "ngrok"])
 def test_an_agent_that_is_frozen_for_good_is_replaced(provider: str, request: pytest.FixtureRequest) -> None:
     scene: Scene = request.getfixturevalue(provider)
     eventually(scene.answers, within=30)

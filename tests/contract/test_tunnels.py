@@ -272,6 +272,16 @@ class TestEveryTunnel:
         assert again.process != process
         assert scene.visit(again) == b"origin says /hello"
 
+    def test_one_that_is_frozen_is_there_but_not_well_and_can_be_stopped(self, scene: Scene) -> None:
+        entry = scene.start()
+        process = has_process(entry)
+        process.signal(signal.SIGSTOP)
+        look = eventually(lambda: (seen := scene.part().look(entry)).healthy is False and seen)
+        assert isinstance(look, Look)
+        assert (look.alive, look.fatal) == (True, False)
+        scene.part().stop(entry)
+        assert not process.alive()
+
     def test_stopping_leaves_no_process_and_no_secret_behind(self, scene: Scene) -> None:
         entry = scene.start()
         scene.part().stop(entry)
