@@ -52,7 +52,8 @@ class World:
         procs.reap()
         for role, entry in list(self.entries.items()):
             if entry.process is not None and not entry.process.alive():
-                del self.entries[role]
+                if self.entries.pop(role, None) is None:
+                    continue  # a look in a worker has noticed it just now
                 self._submit(role, lambda role=role, entry=entry: self._post_mortem(role, entry))  # type: ignore[misc]
 
     def perform(self, action: Action, part: Part | None, rooms: Rooms, upstream: str) -> None:
