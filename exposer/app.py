@@ -71,6 +71,7 @@ class House(Teller):
         super().__init__(config, places)
         self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
         self.engine = engine
+        self.lease = config.lease
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
         master = config.auth.master
         self.store = RingStore(Path(places.state), None if master is None else partial(resolve, master))

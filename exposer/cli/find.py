@@ -104,7 +104,8 @@ def supervisor_lock(found: Places) -> FileLock:
 
 def leftovers(found: Places) -> list[Entry]:
     """What runs on although there is no supervisor."""
-    return [e for e in Ledger(found.ledger).entries() if e.process is not None and e.process.alive()]
+    entries = Ledger(found.ledger).entries()
+    return [e for e in entries if e.role != "guard" and e.process is not None and e.process.alive()]
 
 
 def read_snapshot(found: Places) -> dict[str, Any] | None:

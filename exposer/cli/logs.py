@@ -13,7 +13,7 @@ from exposer.errors import NotRunningError
 from exposer.files import Places
 from exposer.procs import Ledger
 
-PARTS = ("backend", "gateway", "tunnel", "supervisor", "hooks")
+PARTS = ("backend", "gateway", "tunnel", "supervisor", "guard", "hooks")
 
 
 @click.command()
@@ -21,7 +21,7 @@ PARTS = ("backend", "gateway", "tunnel", "supervisor", "hooks")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is written.")
 @click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(0), help="How many lines at most.")
 def logs(part: str | None, follow: bool, lines: int) -> None:
-    """Show what PART wrote: backend, gateway, tunnel, supervisor or hooks (default: all, one after the other)."""
+    """Show what PART wrote: backend, gateway, tunnel, supervisor, guard or hooks (default: all, in turn)."""
     found = places(settings().file)
     parts = (part,) if part else PARTS
     texts = {name: tail(found, name, lines) for name in parts}
@@ -43,6 +43,7 @@ def log_file(found: Places, part: str) -> Path:
         "gateway": Path(found.runtime, "gateway", "error.log"),
         "tunnel": Path(found.runtime, "tunnel.log"),
         "supervisor": Path(found.logs, "supervisor.log"),
+        "guard": Path(found.logs, "guard.log"),
         "hooks": Path(found.logs, "hooks.log"),
     }[part]
 

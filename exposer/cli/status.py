@@ -88,6 +88,8 @@ def render(data: Mapping[str, Any]) -> str:
         lines.append(f"address   {data['public_url']} (since {data.get('public_url_since')})")
     if ca := data.get("tunnel", {}).get("ca"):
         lines.append(f"trust     {ca}")
+    if data.get("expires"):
+        lines.append(f"ends      {data['expires']}")
     for role, word in (("backend", "kind"), ("gateway", "engine"), ("tunnel", "provider")):
         if role in data:
             lines.append(_part(role, str(data[role].get(word)), data[role]))

@@ -17,9 +17,11 @@ from exposer.cli.first_key import FirstKey
 from exposer.cli.show import answer, duration, interactive, note, print_error, settings
 from exposer.cli.steps import Follow, Shown
 from exposer.cli.summary import as_json, as_text, intentions
+from exposer.cli.timebox import time_box
 from exposer.errors import ExposerError, LockedError, of_system
 from exposer.files import FileLock, NotPrivateError, Places
 from exposer.procs import Entry, Ledger, ProcessId
+from exposer.supervisor.timebox import FOREVER, TimeBox
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
@@ -33,13 +35,23 @@ WITHOUT = "to go on without it now, with the calls that schema.include names: ex
 @click.option("--tunnel", metavar="NAME", help="Use this provider instead of the configured one.")
 @click.option("--timeout", default="120s", show_default=True, metavar="TIME", help="Give up when not online by then.")
 @click.option("--without-document", is_flag=True, help="Go on without the backend's OpenAPI document.")
+@time_box
 @click.option("--dry-run", is_flag=True, help="Say what it would do; start nothing.")
 @click.option("--supervise", is_flag=True, hidden=True, help="Be the background process of --detach.")
-def up(detach: bool, tunnel: str | None, timeout: str, without_document: bool, dry_run: bool, supervise: bool) -> int:
+def up(
+    detach: bool,
+    tunnel: str | None,
+    timeout: str,
+    without_document: bool,
+    dry_run: bool,
+    supervise: bool,
+    box: TimeBox,
+) -> int:
     """Bring the exposure online."""
     from exposer.config.load import find_config
 
     job = Job(find_config(settings().file), tunnel, without_document, timeout)
+    job.box = box
     if dry_run:
         answer(*intentions(job.config))
         return 0
@@ -54,7 +66,9 @@ def up(detach: bool, tunnel: str | None, timeout: str, without_document: bool, d
         if interactive():
             print_error(error, False)
             if click.confirm("Go on without a document? Only calls named in schema.include are published.", err=True):
-                return up.callback(detach, tunnel, timeout, True, False, False)  # type: ignore[misc,no-any-return]
+                words = {"lasts": "", "until": "", "idle": "", "word": box.to_word()}
+                again = {"detach": detach, "tunnel": tunnel, "timeout": timeout, "without_document": True, **words}
+                return up.callback(dry_run=False, supervise=False, **again)  # type: ignore[misc,no-any-return]
             return error.exit_code
         error.hint = f"{error.hint}\n{WITHOUT}".strip()
         raise
@@ -69,6 +83,7 @@ class Job:
         self.without_document = without_document
         self.timeout_text = timeout
         self.timeout = duration(timeout, "--timeout")
+        self.box = FOREVER
         self.config = self.load()
         self.places = Places(self.config.name)
         self.begun = time.monotonic()
@@ -135,6 +150,8 @@ class Job:
             incidents.look_back(self.places, daemon.loop.note)
             daemon.on_online = on_online  # type: ignore[assignment]
             daemon.hangup_ends = starting is not None
+            daemon.guarding.box = self.box
+            daemon.guarding.argv = () if starting is not None else tuple(self._argv("--supervise")[3:])
             outcome = daemon.run(lambda: time.monotonic() > self.begun + self.timeout)
         finally:
             if first is not None and not was_online:
@@ -247,7 +264,7 @@ class Job:
 
     def _argv(self, *more: str) -> list[str]:
         argv = [sys.executable, "-m", "exposer", "--file", str(self.path)]
-        argv += ["up", *more, "--timeout", self.timeout_text]
+        argv += ["up", *more, "--timeout", self.timeout_text, "--box", self.box.to_word()]
         argv += ["--tunnel", self.tunnel] if self.tunnel else []
         return argv + (["--without-document"] if self.without_document else [])
 

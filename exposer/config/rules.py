@@ -9,11 +9,11 @@ from exposer.config.tables import KINDS
 Problem = tuple[str, str]  # the key's path, what is wrong with it
 Written = Mapping[str, Any]  # what the file says and what could be read, by path
 
+SHORTEST_LEASE = 3.0
 NOT_YET = "is not available in this version"
 
 # Accepted in the file, but nothing in this version acts on it. All of them only ever add to the protection.
 INERT = (
-    "lease",
     "panic.on",
 )
 
@@ -42,6 +42,8 @@ def problems(written: Written, present: Collection[str]) -> list[Problem]:
         found += tunnel_problems(_tunnel(written), present)
     if written.get("limits.allow_from"):
         found += address_problems(str(written.get("tunnel.provider", "local")))
+    if float(written.get("lease", SHORTEST_LEASE)) < SHORTEST_LEASE:
+        found.append(("lease", "should be 3s or longer: a busy machine needs that long to renew it"))
     return [*found, *_upstream_auth(present)]
 
 

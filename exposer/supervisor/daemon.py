@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,11 +15,13 @@ from typing import Any, Protocol
 from exposer import files, procs
 from exposer.errors import ConfigError, ExposerError, LockedError, of_system
 from exposer.files import Places
-from exposer.journal import Journal
+from exposer.guard.lease import now as awake
+from exposer.journal import Journal, Request
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import Failed
 from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.guarding import Guarding
 from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
@@ -35,6 +39,7 @@ class Home(Rooms, Protocol):
     """What the daemon needs of the app beside the rooms themselves."""
 
     check_every: float
+    lease: float
 
     def describe(self) -> Mapping[str, Any]:
         """For the status: backend kind, engine, provider, document source, keys."""
@@ -97,6 +102,9 @@ class Daemon:
         self.loop = Loop(self.home, self.world, journal, show, self.home.check_every)
         self.recorder: Recorder | None = None
         self.again: Sequence[str] = ()  # the command that brings it back after a drill
+        self.guarding = Guarding(places, self.ledger, self.loop.note, self.home.lease)
+        self.world.admit = self.guarding.wait_until_held
+        self._used = awake()
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
@@ -114,8 +122,10 @@ class Daemon:
         server = self._serve(self.places.control, self._answer)
         self._watch.follow(*self.home.watched())
         if self.recorder is not None:
+            self.recorder.listeners.append(self._hear_calls)
             self.recorder.start()
         try:
+            self.guarding.begin()
             self._drive(deadline)
             return self._close()
         except LockedError:
@@ -126,6 +136,7 @@ class Daemon:
         finally:
             server.close()
             self._watch.close()
+            self.guarding.close()
             if self.recorder is not None:  # nginx has written out its log by now
                 self.recorder.close()
             for number, handler in previous.items():
@@ -135,6 +146,8 @@ class Daemon:
         stopping_since: float | None = None
         self.loop.nudge()  # the first cycle has nothing to wait for
         while not self.loop.finished:
+            self.guarding.renew()
+            self._watch_time()
             self.loop.cycle(TICK)
             if not self._announced and self.loop.state.phase == "online":
                 self._announced = True  # before others can read that it is online: they may end it at once
@@ -151,6 +164,19 @@ class Daemon:
                 stopping_since = stopping_since or now
                 if now - stopping_since > PATIENCE_DOWN:
                     return
+
+    def _watch_time(self) -> None:
+        """Ends it in good order when its time is over; the guard cuts it when this takes too long."""
+        box, now, wall = self.guarding.box, awake(), time.time()
+        if self.loop.state.wanted and (why := box.over(now, wall, self._used)):
+            self.loop.note("expired", f"taken offline: {why}")
+            self.loop.stop()
+        self.loop.state.expires = box.expires(now, wall, self._used)
+
+    def _hear_calls(self, requests: Sequence[Request]) -> None:
+        """Only calls with a key count: strangers who knock keep nothing open."""
+        if any(request.key for request in requests):
+            self._used = awake()
 
     def _late(self) -> Failed:
         waiting = [
@@ -240,5 +266,8 @@ class Daemon:
         if self.recorder is not None:
             self.recorder.rules = home.record_rules()
         self.loop.take_config(home)
+        self.guarding.lease_seconds = home.lease
+        with suppress(OSError):  # then the one before stays in force
+            self.guarding.tell_terms()
         self.loop.look_soon(SCHEMA)
         self._watch.follow(*home.watched())

@@ -27,6 +27,7 @@ class Exposure:
     config_error: str = ""
     trouble: str = ""
     networks: str = ""
+    expires: float = 0.0
     unwritten: dict[str, str] = field(default_factory=dict)
 
     @property

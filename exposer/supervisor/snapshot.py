@@ -28,7 +28,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
         "since": timestamp(state.since),
         "public_url": url or None,
         "public_url_since": timestamp(state.url_since) if url else None,
-        "expires": None,
+        "expires": timestamp(state.expires),
         "backend": {
             "kind": about["backend"],
             **_part(units[BACKEND]),

@@ -26,7 +26,7 @@ from exposer.state.facts import (
     Started,
     Stopped,
 )
-from exposer.state.model import BACKEND, SCHEMA, Look
+from exposer.state.model import BACKEND, SCHEMA, TUNNEL, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms
 
@@ -44,6 +44,7 @@ class World:
         self.entries: dict[str, Entry] = {}
         self.parts: dict[str, Part] = {}
         self.ledger = ledger
+        self.admit: Callable[[], None] = lambda: None  # raises while nothing may be opened
         self._tell = tell
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
 
@@ -125,6 +126,8 @@ class World:
             for old in entries:
                 rooms.end(old)
             self._forget(role)
+            if role == TUNNEL:
+                self.admit()
             entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
             try:
                 self._remember(role, entry)

@@ -1,0 +1,180 @@
+"""The guard on a real exposure: whoever is killed, stopped or late, nothing stays open."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from exposer.procs import started_at
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, get, sample_config
+
+pytestmark = pytest.mark.nginx
+PARTS = ("gateway", "backend")
+
+
+def guards(exposure: Exposure, *, leash: bool) -> list[int]:
+    """The guards, or their leashes, that run."""
+    found = [e["pid"] for e in exposure.ledger() if e["role"] == "guard" and bool(e["detail"].get("leash")) is leash]
+    return [pid for pid in found if started_at(pid)]
+
+
+def closed(exposure: Exposure, *pids: int) -> bool:
+    return get(exposure.url).status == 0 and not any(started_at(pid) for pid in pids)
+
+
+def reasons(exposure: Exposure) -> list[str]:
+    folder = exposure.state / exposure.name / "incidents"
+    return [json.loads(path.read_text())["reason"] for path in folder.glob("*.json")]
+
+
+def short(make_exposure, lease: str = "6s", extra: str = "") -> Exposure:
+    return make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()) + extra)
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_stopped_supervisor_is_cut_when_its_lease_is_over_and_the_keys_stay(make_exposure) -> None:
+    exposure = short(make_exposure)
+    exposure.up()
+    parts = [exposure.pid(role) for role in PARTS]
+    supervisor = exposure.pid("supervisor")
+    os.kill(supervisor, signal.SIGSTOP)
+    eventually(lambda: closed(exposure, supervisor, *parts), within=30)
+    eventually(lambda: any("silent for longer than its lease" in reason for reason in reasons(exposure)), within=20)
+    assert not (exposure.state / exposure.name / "PANIC").exists()
+    assert exposure.up()["first_key"] is None
+    assert exposure.get("/api/notes").status == 200
+
+
+def test_a_killed_supervisor_is_started_anew_at_the_same_address(sample: Exposure) -> None:
+    sample.up()
+    address, gateway, before = sample.url, sample.pid("gateway"), sample.pid("supervisor")
+    kill(before)
+    assert sample.get("/api/notes").status == 200
+    eventually(lambda: sample.pid("supervisor") not in (0, before), within=30)
+    sample.wait_for("online", within=30)
+    assert sample.status()["public_url"] == address
+    assert sample.pid("gateway") == gateway
+    assert sample.get("/api/notes").status == 200
+
+
+def test_a_supervisor_that_dies_again_and_again_is_cut_in_the_end(make_exposure) -> None:
+    exposure = short(make_exposure, lease="8s")
+    exposure.up()
+    parts = [exposure.pid(role) for role in PARTS]
+    exposure.file.write_text("this is not TOML [")
+    kill(exposure.pid("supervisor"))
+    eventually(lambda: closed(exposure, *parts), within=40)
+    exposure.write(sample_config(free_port()))
+
+
+def test_a_killed_guard_is_started_anew(sample: Exposure) -> None:
+    sample.up()
+    (before,) = guards(sample, leash=False)
+    kill(before)
+    eventually(lambda: guards(sample, leash=False) not in ([], [before]), within=20)
+    eventually(lambda: len(guards(sample, leash=True)) == 1, within=20)
+    assert sample.get("/api/notes").status == 200
+    assert sample.phase() == "online"
+
+
+def test_with_supervisor_and_guard_killed_at_once_nothing_stays_open(sample: Exposure) -> None:
+    sample.up()
+    parts = [sample.pid(role) for role in PARTS]
+    eventually(lambda: len(guards(sample, leash=True)) == 1)
+    kill(sample.pid("supervisor"), *guards(sample, leash=False))
+    eventually(lambda: closed(sample, *parts), within=15)
+    eventually(lambda: guards(sample, leash=True) == [], within=15)
+    assert sample.up()["first_key"] is None
+    assert sample.get("/api/notes").status == 200
+
+
+def test_a_tunnel_of_its_own_ends_with_supervisor_and_guard(make_exposure, tmp_path) -> None:
+    import sys
+
+    from tests.support.exposure import REPOSITORY
+
+    program = tmp_path / "cloudflared"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {REPOSITORY}/tests/support/fake_cloudflared.py "$@"\n')
+    program.chmod(0o755)
+    tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
+    exposure = make_exposure(sample_config(free_port()).replace('provider = "local"', tunnel))
+    process = exposure.begin("up")
+    eventually(lambda: exposure.pid("tunnel") and started_at(exposure.pid("tunnel")), within=40)
+    tunnel_pid, gateway = exposure.pid("tunnel"), exposure.pid("gateway")
+    eventually(lambda: len(guards(exposure, leash=False)) == 1)
+    kill(*guards(exposure, leash=False), process.pid)
+    eventually(lambda: not started_at(tunnel_pid) and not started_at(gateway), within=15)
+    process.communicate()
+
+
+def test_a_supervisor_in_the_foreground_is_not_started_again(make_exposure) -> None:
+    exposure = short(make_exposure)
+    process = exposure.begin("up")
+    eventually(lambda: exposure.status().get("public_url"), within=40)
+    exposure.wait_for("online")
+    exposure.url = exposure.status()["public_url"]
+    parts = [exposure.pid(role) for role in PARTS]
+    process.kill()
+    process.communicate()
+    eventually(lambda: closed(exposure, *parts), within=30)
+    assert exposure.phase() == "offline"
+
+
+def test_the_lock_put_there_by_hand_cuts(sample: Exposure) -> None:
+    sample.up()
+    parts = [sample.pid(role) for role in PARTS]
+    os.kill(sample.pid("supervisor"), signal.SIGSTOP)  # not the supervisor: it notices by itself
+    (sample.state / sample.name / "PANIC").touch(0o600)
+    eventually(lambda: closed(sample, *parts), within=15)
+    assert sample.phase() == "panicked"
+
+
+def test_down_ends_the_guard_and_panic_does_too(sample: Exposure) -> None:
+    sample.up()
+    running = guards(sample, leash=False) + guards(sample, leash=True)
+    assert sample.run("down").returncode == 0
+    assert not any(started_at(pid) for pid in running)
+    sample.up()
+    running = guards(sample, leash=False) + guards(sample, leash=True)
+    sample.run("panic")
+    eventually(lambda: not any(started_at(pid) for pid in running), within=15)
+
+
+def test_when_its_time_is_over_it_goes_offline_by_itself(sample: Exposure) -> None:
+    sample.up("--for", "6s")
+    assert sample.status()["expires"] is not None
+    eventually(lambda: sample.phase() == "offline", within=30)
+    assert not (sample.runtime / sample.name).exists()
+
+
+def test_when_its_time_is_over_a_hung_supervisor_does_not_keep_it_open(sample: Exposure) -> None:
+    sample.up("--for", "6s")
+    parts = [sample.pid(role) for role in PARTS]
+    os.kill(sample.pid("supervisor"), signal.SIGSTOP)
+    eventually(lambda: closed(sample, *parts), within=30)
+    eventually(lambda: "its time was over" in reasons(sample), within=20)
+
+
+def test_calls_with_a_key_keep_it_online_and_strangers_do_not(sample: Exposure) -> None:
+    sample.up("--idle", "5s")
+    began = time.monotonic()
+    eventually(lambda: sample.get("/api/notes").status == 200 and time.monotonic() - began > 8, within=15)
+    assert sample.phase() == "online"
+    eventually(lambda: sample.get("/api/notes", key="").status == 0, within=30)
+    eventually(lambda: sample.phase() == "offline", within=30)
+
+
+@pytest.mark.parametrize("words", [("--for", "never"), ("--until", "teatime"), ("--idle", "0")])
+def test_a_time_that_makes_no_sense_starts_nothing(sample: Exposure, words: tuple[str, str]) -> None:
+    done: subprocess.CompletedProcess[str] = sample.run("up", "-d", *words)
+    assert done.returncode == 2
+    assert words[0] in done.stderr
+    assert not (sample.runtime / sample.name / "ledger").exists()
