@@ -13,9 +13,7 @@ SHORTEST_LEASE = 3.0
 NOT_YET = "is not available in this version"
 
 # Accepted in the file, but nothing in this version acts on it. All of them only ever add to the protection.
-INERT = (
-    "panic.on",
-)
+INERT = ("panic.on",)
 
 # What exposer cannot do to a backend that it does not run, or runs as a plain process.
 NO_EFFECT = {

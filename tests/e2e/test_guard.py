@@ -152,7 +152,7 @@ def test_when_its_time_is_over_it_goes_offline_by_itself(sample: Exposure) -> No
     sample.up("--for", "6s")
     assert sample.status()["expires"] is not None
     eventually(lambda: sample.phase() == "offline", within=30)
-    assert not (sample.runtime / sample.name).exists()
+    eventually(lambda: not (sample.runtime / sample.name).exists(), within=10)
 
 
 def test_when_its_time_is_over_a_hung_supervisor_does_not_keep_it_open(sample: Exposure) -> None:

@@ -139,11 +139,7 @@ def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text,
 
 def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
     text = f'lease = "5m"\n{LEAST}[panic]\non = []\n[limits]\negress = "1MB/h"\nbody = "2MB"\n'
-<<<<<<< HEAD
     assert parse(text, HERE).notes == ("accepted but not in force in this version: panic.on",)
-=======
-    assert parse(text, HERE).notes == ("accepted but not in force in this version: panic.on",)
->>>>>>> 0c6441f (Guard each exposure: lease, time box, leash)
     (note, *_) = parse(CONTRACT, HERE).notes
     assert note == f"accepted but not in force in this version: {', '.join(INERT)}"
 
