@@ -113,8 +113,9 @@ class Exposure:
         return [json.loads(line) for line in lines if line.strip()]
 
     def pid(self, role: str) -> int:
-        """The pid of a part, or 0 while there is none."""
-        return next((entry["pid"] for entry in reversed(self.ledger()) if entry["role"] == role and "pid" in entry), 0)
+        """The pid of a part, or 0 while there is none; a gateway that tries a change out aside is none."""
+        entries = [e for e in self.ledger() if e["role"] == role and "pid" in e and not e["detail"].get("rehearsal")]
+        return entries[-1]["pid"] if entries else 0
 
     def wait_for(self, phase: str, within: float = 20) -> None:
         eventually(lambda: self.phase() == phase, within=within)
