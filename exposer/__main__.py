@@ -35,5 +35,22 @@ def main() -> int:
     return run(argv)
 
 
+def entry() -> int:
+    """The command itself: once all is written it ends at once, as taking everything that was loaded apart again would
+    cost more than many a command does. With other threads, or when something cannot be written, it ends as usual."""
+    code = main()
+    import os
+
+    threading = sys.modules.get("threading")
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return code
+    if threading is None or threading.active_count() == 1:
+        os._exit(code)
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

@@ -5,23 +5,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from exposer import backends, tunnels
+from exposer import backends
 from exposer.config import own
 from exposer.config.model import Config
 from exposer.config.secrets import resolve
 from exposer.config.show import digest
 from exposer.files import Places
 from exposer.fronts import Fronts
-from exposer.gateway.container import ContainerNginx
-from exposer.gateway.folder import DOOR
-from exposer.gateway.host import HostNginx
-from exposer.gateway.nginx import NginxProcess, sync_live
-from exposer.gateway.outside import check
-from exposer.gateway.policy import compile, unroutable
+from exposer.gateway.folder import DOOR, sync_live
 from exposer.gateway.ranges import Ranges
 from exposer.gateway.shutter import Shutter
 from exposer.journal.post import post_heads
@@ -30,29 +25,22 @@ from exposer.keys.ring import settle
 from exposer.keys.status import advice, describe, timestamp
 from exposer.keys.store import RingBrokenError, RingStore
 from exposer.notify.teller import Teller
-from exposer.openapi.declared import server_hosts, with_query
-from exposer.openapi.fit import offered
-from exposer.openapi.large import large
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
-from exposer.openapi.operations import operations
-from exposer.openapi.overlay import hinted, overlaid
-from exposer.openapi.profiles import load_profiles
-from exposer.openapi.publish import publish
-from exposer.openapi.read import Reader
-from exposer.openapi.select import choose, from_include
-from exposer.openapi.shelf import Shelf
-from exposer.openapi.text import parse
 from exposer.procs import Entry
-from exposer.secret import Secret
 from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
 from exposer.tunnels.edges import diagnose
 
+# What a later step needs is loaded by that step, or by `warm_up` before: the backend starts the sooner.
+if TYPE_CHECKING:
+    from exposer.openapi.read import Reader
+
+LATER = ("exposer.gatehouse", "exposer.openapi.publish", "exposer.openapi.shelf", "exposer.gateway.outside")
+READING = ("exposer.openapi.read", "exposer.openapi.overlay", "exposer.openapi.profiles")
 # How often the public address is asked from outside (seconds): within each provider's free quota.
 CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "server": 30.0, "local": 15.0}
-ANSWERS = {"gpt-action": 100_000}  # what a client takes at the most
 NOT_ONLINE = "https://not-online.invalid"
 
 
@@ -86,6 +74,12 @@ class House(Teller):
         self._templates = own.folder_digest(config.gateway.templates)
         self._overlay = own.overlay(config.schema.overlay)
         self.overlay_notes: tuple[str, ...] = ()
+
+    def warm_up(self) -> None:
+        """Loads what the steps after the backend's start need."""
+        for name in (*LATER, *(READING if self._source else ())):
+            import_module(name)
+        import_module("exposer.gateway.site").warm_up()
 
     def backend(self) -> Part:
         return self._once("backend", None, self._make_backend)
@@ -147,8 +141,13 @@ class House(Teller):
     def schema_digest(self) -> str:
         return digest((self._source, self.config.schema, self.config.backend.auth, self._overlay))
 
+    def document_is_here(self) -> bool:
+        return self._source.startswith("file:") if self._source else bool(self.config.schema.include)
+
     def read_document(self, upstream: str) -> Documented:
         """Reads and chooses; without a document the calls named in schema.include are all there is."""
+        from exposer.openapi.select import from_include
+
         if not self._source:
             named = self._asked(None, from_include(self.config.schema.include))
             return Documented(None, named, len(named))
@@ -156,6 +155,10 @@ class House(Teller):
 
     def document(self, upstream: str) -> Document:
         """The backend's document as it is now, with the user's own overlay and the hints in it applied."""
+        from exposer.openapi.overlay import hinted, overlaid
+        from exposer.openapi.read import Reader
+        from exposer.openapi.text import parse
+
         if self._reader is None or self._reader[0] != upstream:
             self._reader = (upstream, Reader(self._source, upstream))
         document = self._reader[1].read(headers=self.upstream_headers())
@@ -168,6 +171,12 @@ class House(Teller):
 
     def choices(self, document: Document) -> tuple[Choice, ...]:
         """What is published and why, one choice for each operation of the document."""
+        from exposer.gateway.policy import unroutable
+        from exposer.openapi.fit import offered
+        from exposer.openapi.operations import operations
+        from exposer.openapi.profiles import load_profiles
+        from exposer.openapi.select import choose
+
         ops = self._asked(document, operations(document))
         schema, auth = self.config.schema, self.config.backend.auth
         provided = (auth.header,) if auth else ()
@@ -185,6 +194,8 @@ class House(Teller):
     def text(self, documented: Documented, url: str, client: str = "") -> Publication:
         """The documents for one public address; pure. Another client than the configured one gets no more operations:
         the gateway passes those that the configured one can call."""
+        from exposer.openapi.publish import publish
+
         auth = self.config.backend.auth
         return publish(
             documented.document,
@@ -198,11 +209,15 @@ class House(Teller):
         )
 
     def publish(self, documented: Documented, url: str) -> Publication:
+        from exposer.openapi.shelf import Shelf
+
         publication = self.text(documented, url)
         Shelf(self.places.schema).publish(self.config.schema.client, [pack.text for pack in publication.packs])
         return publication
 
     def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
+        from exposer.gateway.outside import check
+
         probe, answer = self.probe()
         return check(url, chosen, probe, answer, diagnose, self.fronts.trust())
 
@@ -265,63 +280,33 @@ class House(Teller):
         )
 
     def _make_tunnel(self, listen: str) -> Part:
+        from exposer import tunnels
+
         config, places = self.config, self.places
         door, alone = str(Path(places.runtime, "gateway", DOOR)), bool(config.limits.allow_from)
         return tunnels.make(config.tunnel, config.name, listen, places.runtime, places.state, resolve, door, alone)
 
     def _make_gateway(self, upstream: str, documented: Documented, now: float) -> Part:
-        config = self.config
-        folder = Path(self.places.runtime, "gateway")
-        probe, probe_answer = self.probe()
-        policy = compile(
-            ring=self.ring(),
-            operations=documented.operations,
-            hidden=documented.hidden,
-            auth=config.auth,
-            limits=config.limits,
-            # Workers may not pass through the folders above, so what lies in the gateway's folder is named from there.
-            upstream=upstream.replace(f"unix:{folder}/", "unix:"),
-            upstream_host=urlsplit(upstream).netloc
-            if upstream.startswith("http")
-            else f"127.0.0.1:{config.backend.port}",
-            now=now,
-            probe=probe,
-            probe_answer=probe_answer,
-            upstream_auth=upstream_secret(config),
-            inject=self._inject(documented),
-            own_hosts=server_hosts(documented.document),
-            response=config.limits.response or ANSWERS.get(config.schema.client, 0),
-            large=large(documented.document, documented.operations),
-            allow_from=self._ranges.networks(),
-            log_queries=config.audit.queries,
-            caller=tunnels.CALLERS.get(config.tunnel.provider, ""),
-        )
-        return NginxProcess(
-            folder,
-            replace(policy, front=self.fronts.front(now)),
-            binary=config.gateway.binary,
-            port=config.gateway.port,
-            templates=config.gateway.templates,
-            passing=lambda: {key.id for key in self.ring().passing(time.time())},
-            runner=self._runner(),
-        )
+        from exposer.gatehouse import make_gateway
 
-    def _inject(self, documented: Documented) -> Mapping[str, Mapping[str, str]]:
-        """The headers that the published operations need and no client sends, by operation id."""
-        document, auth = documented.document, self.config.backend.auth
-        if document is None:
-            return {}
-        provided = (auth.header,) if auth else ()
-        client, header = self.config.schema.client, self.config.auth.header
-        return offered(document, documented.operations, client=client, header=header, provided=provided).inject
+        return make_gateway(
+            self.config,
+            self.places,
+            self.engine,
+            documented,
+            upstream=upstream,
+            ring=self.ring,
+            allow_from=self._ranges.networks(),
+            probe=self.probe(),
+            front=self.fronts.front(now),
+            now=now,
+        )
 
     def _asked(self, document: Document | None, ops: tuple[Operation, ...]) -> tuple[Operation, ...]:
         """With schema.strict the operations say which query parameters they take, and the gateway refuses others."""
-        return with_query(document, ops) if self.config.schema.strict else ops
+        from exposer.openapi.declared import with_query
 
-    def _runner(self) -> ContainerNginx | HostNginx:
-        binary, image = self.config.gateway.binary, self.config.gateway.image
-        return ContainerNginx(self.config.name, image, binary) if self.engine == "docker" else HostNginx(binary)
+        return with_query(document, ops) if self.config.schema.strict else ops
 
     def _once(self, role: str, known: object, build: Any) -> Part:
         """Builds a part anew only when what it is made of has changed."""
@@ -330,9 +315,3 @@ class House(Teller):
             built = (known, build())
             self._built[role] = built
         return built[1]
-
-
-def upstream_secret(config: Config) -> tuple[str, Secret] | None:
-    """The header that the gateway adds for the backend."""
-    auth = config.backend.auth
-    return None if auth is None else (auth.header, resolve(auth.value))

@@ -82,10 +82,18 @@ def private_dir(path: str) -> str:
     return path
 
 
-def swap(path: str, data: bytes, mode: int = 0o600, check: "Callable[[str], None] | None" = None) -> None:
+def swap(
+    path: str,
+    data: bytes,
+    mode: int = 0o600,
+    check: "Callable[[str], None] | None" = None,
+    *,
+    lasting: bool = True,
+) -> None:
     """Puts `data` at `path` whole or not at all: written beside it, checked, flushed, renamed.
 
-    `check` gets the path of the new file before it takes the place and may raise to refuse it.
+    `check` gets the path of the new file before it takes the place and may raise to refuse it. What need not be
+    `lasting` is not flushed: below the runtime folder, which a loss of power empties, there is nothing to save.
     A reader never sees half a file; after an error the old file is untouched and nothing is left beside it.
     """
     temp = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.new"
@@ -96,7 +104,8 @@ def swap(path: str, data: bytes, mode: int = 0o600, check: "Callable[[str], None
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
-            os.fsync(fd)
+            if lasting:
+                os.fsync(fd)
         finally:
             os.close(fd)
         if check is not None:
@@ -110,7 +119,8 @@ def swap(path: str, data: bytes, mode: int = 0o600, check: "Callable[[str], None
         except OSError:
             pass
         raise
-    sync_dir(os.path.dirname(path))
+    if lasting:
+        sync_dir(os.path.dirname(path))
 
 
 def sync_dir(path: str) -> None:

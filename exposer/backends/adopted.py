@@ -33,7 +33,8 @@ class AdoptedBackend(Linked):
             entry = Entry(BACKEND, containers.identity(container), ids, self.digest, started)
             try:
                 record(entry)
-                return self._finish(client, entry, record, tell, hidden)
+                made = self._link(client, self._making(tell), entry.ids["container"], record)
+                return self._finish(client, entry, made, tell, hidden)
             except BaseException:
                 self._clear(client)
                 raise

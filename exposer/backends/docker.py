@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,26 +36,37 @@ class DockerBackend(Linked):
             image = self._image(client, tell)
             try:
                 gated = gate.arguments(client, image, self._at.name, secret)
-                network = self._network(client, record)
-                entry = containers.run(
-                    client,
-                    role=BACKEND,
-                    name=self._at.name,
-                    image=image,
-                    record=record,
-                    digest=self.digest,
-                    ids={"network": network},
-                    entry_detail={"kind": self._config.kind, "volumes": volumes},
-                    environment=clear,
-                    volumes=volumes,
-                    network=network,
-                    **self._limits(),
-                    **gated,
-                )
-                return self._finish(client, entry, record, tell, hidden)
+                with ThreadPoolExecutor(2) as aside:  # all of it has ended before anything is cleared away
+                    made_of = aside.submit(self._making, tell)
+                    made = self._create(client, image, record, environment=clear, volumes=volumes, **gated)
+                    started = aside.submit(made.start)
+                    try:
+                        linked = self._link(client, made_of.result(), made.entry.ids["container"], record)
+                    finally:
+                        entry = started.result()  # when that has failed, it is the reason for the other
+                return self._finish(client, entry, linked, tell, hidden)
             except BaseException:
                 self._clear(client)
                 raise
+
+    def _create(
+        self, client: DockerClient, image: str, record: Record, *, volumes: list[str], **more: Any
+    ) -> containers.Created:
+        network = self._network(client, record)
+        return containers.create(
+            client,
+            role=BACKEND,
+            name=self._at.name,
+            image=image,
+            record=record,
+            digest=self.digest,
+            ids={"network": network},
+            entry_detail={"kind": self._config.kind, "volumes": volumes},
+            volumes=volumes,
+            network=network,
+            **self._limits(),
+            **more,
+        )
 
     def _image(self, client: DockerClient, tell: Tell) -> str:
         if self._config.kind == "image":

@@ -11,6 +11,7 @@ from exposer.secret import Secret
 
 BODY_LIMIT = 8 * 1024 * 1024
 LOOK_TIMEOUT = 3.0
+LOOK_EVERY = 0.1
 
 
 def complaint(
@@ -56,14 +57,21 @@ def question(config: Backend) -> str:
 
 
 def await_healthy(ask: Callable[[], str], dead: Callable[[], bool], within: float) -> str:
-    """Asks again and again until the backend is healthy, dead, or late; returns the last complaint."""
-    last = ["it was never asked"]
+    """Asks again and again until the backend is healthy, dead, or late; returns the last complaint.
+
+    Whether it is `dead` costs more to find out, at the very moment when it needs the machine for itself.
+    """
+    last, next_look = ["it was never asked"], [0.0]
 
     def settled() -> bool:
-        if dead():
-            return True
         last[0] = ask()
-        return not last[0]
+        if not last[0]:
+            return True
+        now = procs.monotonic()
+        if now < next_look[0]:
+            return False
+        next_look[0] = now + LOOK_EVERY
+        return dead()
 
     procs.wait_until(settled, within, every=0.05)
     return last[0]

@@ -7,11 +7,14 @@ all that both see. A backend that listens on its own loopback only is reached as
 import os
 import pwd
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exposer import files, procs, render
+from exposer.engine import client as engine
 from exposer.engine import container as containers
+from exposer.engine import image as images
 from exposer.errors import ExposerError
 from exposer.procs import Entry
 
@@ -24,30 +27,44 @@ WORKERS = ("www-data", "nginx", "_www", "nobody")  # as whom the gateway answers
 APPEARS_WITHIN = 10.0
 
 
-def start(
+@dataclass(frozen=True)
+class Making:
+    """What a link is made of: an image with nginx, and how its container is run."""
+
+    image: str
+    runs_as: dict[str, Any]
+
+
+def making(wanted: str, binary: str, tell: Callable[[str], None]) -> Making:
+    """Finds it out; needs no backend yet. Raises MissingError."""
+    with engine.open_engine() as client:
+        return Making(images.nginx_image(client, wanted, binary, tell), containers.hardened(client))
+
+
+def create(
     client: "DockerClient",
+    made_of: Making,
     *,
     name: str,
     target: str,
     port: int,
     runtime_dir: str,
-    image: str,
     digest: str,
     record: Callable[[Entry], None],
-) -> Entry:
-    """Starts the link to `port` of the container `target`; it answers when this returns."""
+) -> containers.Created:
+    """Makes the link to `port` of the container `target`, which need not run yet."""
     from docker.types import Mount
 
-    runs_as = containers.hardened(client)
+    runs_as = made_of.runs_as
     config = config_file(runtime_dir, render_config(port, root=str(runs_as["user"]).startswith("0:")))
     path = socket_path(runtime_dir)
     up = str(open_folder(Path(path).parent))
     Path(path).unlink(missing_ok=True)
-    entry = containers.run(
+    return containers.create(
         client,
         role=ROLE,
         name=name,
-        image=image,
+        image=made_of.image,
         record=record,
         digest=digest,
         entry_detail={"socket": path, "target": target},
@@ -59,7 +76,12 @@ def start(
         ],
         **runs_as,
     )
-    _await_socket(client, entry, path)
+
+
+def start(link: containers.Created) -> Entry:
+    """Starts a link whose target runs; it answers when this returns."""
+    entry = link.start()
+    _await_socket(link.client, entry, str(entry.detail["socket"]))
     return entry
 
 
@@ -87,14 +109,14 @@ def render_config(port: int, *, root: bool) -> str:
 def config_file(runtime_dir: str, text: str) -> str:
     """Puts the link's config where only we can read it."""
     path = Path(files.private_dir(str(Path(runtime_dir) / "link"))) / "nginx.conf"
-    files.swap(str(path), text.encode())
+    files.swap(str(path), text.encode(), lasting=False)
     return str(path)
 
 
 def open_folder(up: Path) -> Path:
     """The socket's folder. When we are root, unprivileged workers may pass through it, not look into it."""
-    if not up.parent.is_dir():
-        files.private_dir(str(up.parent))
+    files.private_dir(str(up.parent.parent))
+    up.parent.mkdir(0o700, exist_ok=True)  # the gateway's, which may be made ready at this very moment
     up.mkdir(0o700, exist_ok=True)
     group = worker_group() if os.geteuid() == 0 else None
     if group is not None:
@@ -118,8 +140,9 @@ def _await_socket(client: "DockerClient", entry: Entry, path: str) -> None:
     running = [True]
 
     def settled() -> bool:
+        appeared = Path(path).exists()  # before it is asked whether it runs: both must be so
         running[0] = _runs(client, entry)
-        return not running[0] or Path(path).exists()
+        return not running[0] or appeared
 
     there = procs.wait_until(settled, APPEARS_WITHIN, every=0.01)
     if there and running[0]:

@@ -10,7 +10,6 @@ from exposer.backends import health, link, setting, tail
 from exposer.config.model import Backend
 from exposer.engine import client as engine
 from exposer.engine import container as containers
-from exposer.engine import image as images
 from exposer.errors import ExposerError, MissingError, TimeoutExceededError
 from exposer.procs import Entry
 from exposer.secret import Secret
@@ -77,20 +76,27 @@ class Linked:
         with engine.open_engine() as client:
             yield from containers.log_stream(_found(client, entry))
 
-    def _finish(self, client: DockerClient, entry: Entry, record: Record, tell: Tell, secrets: list[Secret]) -> Entry:
+    def _making(self, tell: Tell) -> link.Making:
+        return link.making(self._at.nginx_image, self._at.nginx_binary, tell)
+
+    def _link(self, client: DockerClient, made_of: link.Making, target: str, record: Record) -> containers.Created:
+        return link.create(
+            client,
+            made_of,
+            name=self._at.name,
+            target=target,
+            port=self._config.port,
+            runtime_dir=self._at.runtime_dir,
+            digest=self.digest,
+            record=record,
+        )
+
+    def _finish(
+        self, client: DockerClient, entry: Entry, made: containers.Created, tell: Tell, secrets: list[Secret]
+    ) -> Entry:
         """Links to the running container and waits until it is healthy: then its entry is whole."""
-        image = images.nginx_image(client, self._at.nginx_image, self._at.nginx_binary, tell)
         try:
-            linked = link.start(
-                client,
-                name=self._at.name,
-                target=entry.ids["container"],
-                port=self._config.port,
-                runtime_dir=self._at.runtime_dir,
-                image=image,
-                digest=self.digest,
-                record=record,
-            )
+            linked = link.start(made)
         except Exception:  # it cannot join a container that has ended by now: then that is what to tell
             _raise_if_ended(client, entry, secrets)
             raise

@@ -11,6 +11,7 @@ import click
 
 from exposer import procs
 from exposer.cli import failure, incidents
+from exposer.cli.background import Background
 from exposer.cli.down import clear, take_down
 from exposer.cli.find import not_private, own_status, supervisor, supervisor_lock
 from exposer.cli.first_key import FirstKey
@@ -20,13 +21,14 @@ from exposer.cli.summary import as_json, as_text, intentions
 from exposer.cli.timebox import time_box
 from exposer.errors import ExposerError, LockedError, of_system
 from exposer.files import FileLock, NotPrivateError, Places
-from exposer.procs import Entry, Ledger, ProcessId
+from exposer.procs import Entry, ProcessId
 from exposer.supervisor.timebox import FOREVER, TimeBox
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
 
 PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
+CONTAINERS = ("image", "build", "container")
 WITHOUT = "to go on without it now, with the calls that schema.include names: exposer up --without-document"
 
 
@@ -186,9 +188,16 @@ class Job:
     def _start(self, running: ProcessId | None) -> None:
         from exposer.cli.force import bring_into_force
 
-        first = FirstKey(self.places)
+        background = self._background()
+        if running is None:
+            background.make_ready(self.config.backend.kind in CONTAINERS)
         try:
-            status = self._wait(running)
+            first = FirstKey(self.places)
+        except BaseException:
+            background.give_up()
+            raise
+        try:
+            status = self._wait(running, background)
             if running is not None and first.clear is not None:  # it began with another key
                 bring_into_force(self.places, first.clear.reveal(), first.id)
         except BaseException:
@@ -224,13 +233,14 @@ class Job:
         self._announce(status, first)
         return 0
 
-    def _wait(self, child: ProcessId | None) -> dict[str, Any]:
+    def _wait(self, child: ProcessId | None, background: Background) -> dict[str, Any]:
         """Starts the supervisor, or joins one that is starting, until it is online. Else nothing of it is left."""
-        log = os.path.join(self.places.logs, "supervisor.log")
-        begins = Path(log).stat().st_size if Path(log).exists() else 0
-        failure.forget(self.places)
-        follow = Follow(self.places, Shown(self.begun))
-        child = child or self._spawn(log)
+        try:
+            failure.forget(self.places)
+            follow = Follow(self.places, Shown(self.begun))
+            child = child or background.begin()
+        finally:
+            background.give_up()
         entry = Entry("supervisor", child)
         status: dict[str, Any] | None = None
 
@@ -242,40 +252,24 @@ class Job:
             return (status is not None and status["phase"] == "online") or not child.alive()
 
         try:
-            reached = procs.wait_until(settled, self.timeout + 60, every=0.02)
+            reached = procs.wait_until(settled, self.timeout + 60)
             if reached and child.alive() and status is not None:
                 return status
-            raise self._why_not(child, log, begins)
+            raise background.why_not(child)
         except BaseException as error:
             self._undo(child, error)
             raise
         finally:
             follow.close()
 
-    def _spawn(self, log: str) -> ProcessId:
-        """On record before it begins, so that `down` and `panic` find it from its first moment on."""
-
-        def record(identity: ProcessId) -> None:
-            Ledger(self.places.ledger).append(Entry("supervisor", identity))
-            if self.places.locked():
-                raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
-
-        return procs.spawn(self._argv("--supervise"), log=log, record=record, env=dict(os.environ))
+    def _background(self) -> Background:
+        return Background(self.places, self._argv("--supervise")[3:])
 
     def _argv(self, *more: str) -> list[str]:
         argv = [sys.executable, "-m", "exposer", "--file", str(self.path)]
         argv += ["up", *more, "--timeout", self.timeout_text, "--box", self.box.to_word()]
         argv += ["--tunnel", self.tunnel] if self.tunnel else []
         return argv + (["--without-document"] if self.without_document else [])
-
-    def _why_not(self, child: ProcessId, log: str, begins: int) -> ExposerError:
-        if procs.exit_code(child.pid) in (130, -signal.SIGTERM):
-            stopped = ExposerError(f"{self.config.name} was taken down before it was online")
-            stopped.code, stopped.exit_code = "interrupted", 130
-            return stopped
-        if child.alive():
-            return ExposerError("the supervisor neither came online nor gave up", "see: exposer logs supervisor")
-        return failure.found(self.places, log, begins)
 
     def _undo(self, child: ProcessId, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt):

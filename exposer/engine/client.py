@@ -23,6 +23,11 @@ HELD = 3.0
 USUAL = "/var/run/docker.sock"
 
 
+def warm_up() -> None:
+    """Loads the library before it is needed."""
+    import requests.exceptions  # noqa: F401
+
+
 def connect() -> "DockerClient":
     """A client of the engine that `DOCKER_HOST` (else the usual socket) leads to. Raises MissingError."""
     import docker

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,36 @@ if TYPE_CHECKING:
     from docker.types import LogConfig
 
 
-def run(
+@dataclass
+class Created:
+    """A container that is made and on record, but does not run yet."""
+
+    client: "DockerClient"
+    container: "Container"
+    record: Callable[[Entry], None]
+    entry: Entry
+    stdin: bytes | None
+
+    def start(self) -> Entry:
+        """Starts it and returns its entry with who its first process is. When that fails the container is gone."""
+        try:
+            _start(self.client, self.container, self.stdin)
+            self.container.reload()
+            seen = {**self.entry.detail, "started_at": started_at(self.container)}
+            entry = Entry(self.entry.role, identity(self.container), self.entry.ids, self.entry.digest, seen)
+            self.record(entry)
+            return entry
+        except BaseException:
+            engine.remove_container(self.container)
+            raise
+
+
+def run(client: "DockerClient", **kwargs: Any) -> Entry:
+    """Creates a container and starts it: see `create`."""
+    return create(client, **kwargs).start()
+
+
+def create(
     client: "DockerClient",
     *,
     role: str,
@@ -29,8 +59,8 @@ def run(
     tar: bytes = b"",
     stdin: bytes | None = None,
     **kwargs: Any,
-) -> Entry:
-    """Creates a container, records it, starts it, and returns its entry with who its first process is.
+) -> Created:
+    """Creates a container and records it.
 
     `tar` is unpacked at its root before the start; `stdin` is all that its program will ever read there.
     When anything fails the container is gone again.
@@ -45,14 +75,11 @@ def run(
     )
     known = {"container": str(container.id), **(ids or {})}
     try:
-        record(Entry(role, None, known, digest, entry_detail))
+        entry = Entry(role, None, known, digest, entry_detail)
+        record(entry)
         if tar:
             container.put_archive("/", tar)
-        _start(client, container, stdin)
-        container.reload()
-        seen = {**(entry_detail or {}), "started_at": started_at(container)}
-        record(entry := Entry(role, identity(container), known, digest, seen))
-        return entry
+        return Created(client, container, record, entry, stdin)
     except BaseException:
         engine.remove_container(container)
         raise

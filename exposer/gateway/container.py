@@ -78,7 +78,7 @@ class ContainerNginx(HostNginx):
         """SIGTERM lets nginx write out its log; then its container goes, and others of ours that have ended."""
         gone = procs.stop(process, LADDER)
         with engine.open_engine() as client:
-            for container in client.containers.list(all=True, filters=engine.filters(self._name)):
+            for container in client.containers.list(all=True, filters=engine.filters(self._name), ignore_removed=True):
                 pid = container.attrs["State"]["Pid"]
                 if container.labels.get(engine.ROLE) == GATEWAY and pid in (0, process.pid):
                     engine.remove_container(container)

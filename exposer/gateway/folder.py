@@ -112,7 +112,9 @@ def write(folder: Path, texts: Mapping[str, str]) -> None:
 
     for name, text in texts.items():
         shared = group is not None and name.startswith("htpasswd")
-        files.swap(str(folder / name), text.encode(), 0o640 if shared else 0o600, share if shared else None)
+        files.swap(
+            str(folder / name), text.encode(), 0o640 if shared else 0o600, share if shared else None, lasting=False
+        )
 
 
 def read(folder: Path, names: Collection[str]) -> dict[str, str]:

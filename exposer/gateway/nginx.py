@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from exposer import procs
-from exposer.errors import ConfigError, ExposerError
+from exposer.errors import ConfigError, ExposerError, LockedError
 from exposer.gateway import accesslog, front, host, proof, site
 from exposer.gateway import folder as place
 from exposer.gateway.folder import revoke, sync_live
@@ -207,18 +208,35 @@ class NginxProcess:
         aside = replace(policy, allow_from=None, front=None, upstream=Upstream("http", "unix:no-backend.sock", ""))
         user = (self._worker.user, self._worker.group) if self._worker else None
         paths = replace(self._paths, workers=1, door="")
-        with place.stage(self.folder, texts) as stage:
-            if message := self._runner.check(stage):
-                raise ConfigError(f"nginx refuses the gateway's files: {self._masked(message)}", self._hint())
-            place.write(stage, site.render(aside, "unix:rehearsal.sock", paths, user, self._templates))
-            process = self._runner.spawn(stage, lambda found: record(self._entry(found, "", rehearsal=True)))
+        closed = site.render(aside, "unix:rehearsal.sock", paths, user, self._templates)
+        with (
+            place.stage(self.folder, texts) as real,
+            place.stage(self.folder, closed) as stage,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            checked = beside.submit(self._runner.check, real)
             try:
-                base = f"unix:{stage}/rehearsal.sock"
-                procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0, TURNOVER)
-                if problem := proof.hole(base, policy, withdrawn):
-                    raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
-            finally:
-                self._runner.stop(process)
+                problem, failed = self._hole_in(stage, record, policy, withdrawn), None
+            except LockedError:
+                raise
+            except ExposerError as error:
+                problem, failed = "", error
+            if message := checked.result():  # first, as nginx itself knows best why it does not start
+                raise ConfigError(f"nginx refuses the gateway's files: {self._masked(message)}", self._hint())
+            if failed is not None:
+                raise failed
+            if problem:
+                raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
+
+    def _hole_in(self, stage: Path, record: Record, policy: Policy, withdrawn: proof.Attempt) -> str:
+        """Starts nginx on the files there, and says what it does not refuse."""
+        process = self._runner.spawn(stage, lambda found: record(self._entry(found, "", rehearsal=True)))
+        try:
+            base = f"unix:{stage}/rehearsal.sock"
+            procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0 or not process.alive(), TURNOVER)
+            return proof.hole(base, policy, withdrawn)
+        finally:
+            self._runner.stop(process)
 
     def _await_generation(self, process: ProcessId, listen: str, mark: str, old: Collection[ProcessId] = ()) -> None:
         """Until the new workers answer and the old ones take no more."""

@@ -98,6 +98,12 @@ def render(
     return files
 
 
+def warm_up() -> None:
+    """Has our own templates compiled before they are needed."""
+    for name in (MAIN, UPSTREAM):
+        templates.environment().get_template(f"nginx/{name}.j2")
+
+
 def digest(files: Mapping[str, str]) -> str:
     """Names a rendered site."""
     total = hashlib.sha256()

@@ -12,10 +12,14 @@ PATIENCE = {GATEWAY: 10.0, TUNNEL: 60.0}
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """That a part runs. Another `digest` means another wish; the same `shape`, that it can be reloaded into it."""
+    """That a part runs. Another `digest` means another wish; the same `shape`, that it can be reloaded into it.
+
+    One that needs nothing of its forerunners but their place is `alone`: it need not wait until they are well.
+    """
 
     digest: str
     shape: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ Action = Start | Reload | Stop | LookAt
 
 
 def plan(units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, wanted: bool) -> tuple[Action, ...]:
-    """What to do now. Nothing is started whose forerunner is not well, so the tunnel always comes last.
+    """What to do now. Nothing is started whose forerunner is not well, but for what is `alone`; the tunnel never is,
+    so it always comes last.
 
     `wishes` holds a part only when all it is made of is known (the gateway's needs the backend's address and the
     operations, the tunnel's the gateway's address). With `wanted` False everything stops, the tunnel first.
@@ -68,7 +73,7 @@ def plan(units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, w
 
 def _step(unit: Unit, wish: Wish | None, now: float, ready: bool) -> Action | None:
     if unit.phase is not Phase.UP:
-        startable = wish is not None and ready and now >= unit.retry_at
+        startable = wish is not None and (ready or wish.alone) and now >= unit.retry_at
         return Start(unit.role, wish.digest) if wish is not None and startable else None
     if wish is not None and wish.digest not in (unit.digest, unit.refused):
         if wish.shape and wish.shape == unit.detail.get("shape"):

@@ -41,6 +41,9 @@ class Home(Rooms, Protocol):
     check_every: float
     lease: float
 
+    def warm_up(self) -> None:
+        """Loads what the steps after the backend's start need."""
+
     def describe(self) -> Mapping[str, Any]:
         """For the status: backend kind, engine, provider, document source, keys."""
 
@@ -145,6 +148,7 @@ class Daemon:
     def _drive(self, deadline: Callable[[], bool]) -> None:
         stopping_since: float | None = None
         self.loop.nudge()  # the first cycle has nothing to wait for
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         while not self.loop.finished:
             self.guarding.renew()
             self._watch_time()
@@ -177,6 +181,11 @@ class Daemon:
         """Only calls with a key count: strangers who knock keep nothing open."""
         if any(request.key for request in requests):
             self._used = awake()
+
+    def _warm_up(self) -> None:
+        """While the backend starts. What cannot be loaded is told by the step that needs it."""
+        with suppress(Exception):
+            self.home.warm_up()
 
     def _late(self) -> Failed:
         waiting = [
@@ -211,7 +220,7 @@ class Daemon:
         comparable = json.dumps(status | {"supervisor": None}, sort_keys=True)
         if comparable != self._last:
             try:
-                files.swap(self.places.snapshot, json.dumps(status).encode())
+                files.swap(self.places.snapshot, json.dumps(status).encode(), lasting=False)
                 self._last = comparable
                 self.loop.state.unwritten.pop("status", None)
             except OSError as error:

@@ -153,8 +153,10 @@ class Loop:
         self._advise(now)
         parts: dict[str, Part] = {}
         self._build(parts, BACKEND, self.rooms.backend)
-        # While the backend is away its last address counts: the gateway's wish must not change by that.
-        self._upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream)
+        # While the backend is away its last address counts: the gateway's wish must not change by that. Before it is
+        # there for the first time, it is the address that it will have.
+        planned = getattr(parts.get(BACKEND), "upstream", "")
+        self._upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream or planned)
         upstream, documented = self._upstream, self.state.documented
         if upstream and documented is not None:
             self._build(parts, GATEWAY, lambda: self.rooms.gateway(upstream, documented, now))
@@ -199,8 +201,13 @@ class Loop:
             self.note("keyring", trouble or "the keys can be read again")
 
     def _wishes(self) -> Mapping[str, Wish]:
-        wishes = {role: Wish(part.digest, getattr(part, "shape", "")) for role, part in self._parts.items()}
-        return wishes | {SCHEMA: Wish(self.rooms.schema_digest(), SCHEMA)}
+        """With the document at hand the gateway is made ready while the backend still starts."""
+        here = self.rooms.document_is_here()
+        wishes = {
+            role: Wish(part.digest, getattr(part, "shape", ""), alone=here and role == GATEWAY)
+            for role, part in self._parts.items()
+        }
+        return wishes | {SCHEMA: Wish(self.rooms.schema_digest(), SCHEMA, alone=here)}
 
     def _begin(self, action: Action) -> None:
         unit = self.state.units[action.role]

@@ -58,6 +58,9 @@ class Rooms(Protocol):
     def schema_digest(self) -> str:
         """Changes when other operations would be chosen, or the document is read from elsewhere."""
 
+    def document_is_here(self) -> bool:
+        """Whether it can be read before the backend answers: it is a file, or named calls take its place."""
+
     def read_document(self, upstream: str) -> Documented:
         """Reads the backend's document and chooses what to publish. Raises ExposerError."""
 

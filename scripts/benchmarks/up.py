@@ -105,7 +105,7 @@ def split(ours: Trial, begun: float, ended: float) -> Iterable[tuple[str, float]
         (kind, str(data.get("role", "")) if kind == "started" else ""): at for at, kind, data in reversed(ours.events())
     }
     before = begun
-    for name, event in STEPS:
+    for name, event in sorted(STEPS, key=lambda step: ends.get(step[1], 0.0)):  # some go on at the same time
         if event in ends:
             yield name, (ends[event] - before) * 1000
             before = ends[event]

@@ -48,9 +48,15 @@ def shown_key(exposure: Exposure) -> str:
 
 
 def supervisors(exposure: Exposure) -> list[int]:
-    """Background supervisors that run; not the shell that waits for its word to become one."""
-    found = processes(exposure)
-    return [pid for pid, argv in found.items() if "--supervise" in argv and not argv.startswith("/bin/sh")]
+    """Background supervisors that run; not the process that waits for its word to become one."""
+    return [pid for pid in processes(exposure) if name_of(pid) == "exposer-daemon"]
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def kill(pid: int) -> None:

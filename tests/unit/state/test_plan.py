@@ -43,6 +43,15 @@ def test_parts_are_started_in_order_each_when_the_one_before_is_up(standing: int
     assert todo(units) == (Start(UP_ORDER[standing], "d1"),)
 
 
+def test_what_needs_only_the_place_of_its_forerunner_is_made_ready_beside_it() -> None:
+    wishes = {**WISHES, SCHEMA: Wish("d1", alone=True), GATEWAY: Wish("d1", alone=True)}
+    starting = {BACKEND: Unit(BACKEND, Phase.STARTING, busy=True, trying="d1")}
+    absent = {role: Unit(role) for role in UP_ORDER}
+    assert todo(absent, wishes) == (Start(BACKEND, "d1"), Start(SCHEMA, "d1"), Start(GATEWAY, "d1"))
+    assert todo(absent | starting, wishes) == (Start(SCHEMA, "d1"), Start(GATEWAY, "d1"))
+    assert todo(parts(tunnel=Unit(TUNNEL)) | starting, wishes) == (), "the tunnel waits for all of them"
+
+
 def test_a_part_whose_wish_is_not_known_yet_is_not_started() -> None:
     assert todo({role: Unit(role) for role in UP_ORDER}, {SCHEMA: Wish("d1")}) == ()
 
@@ -232,9 +241,9 @@ class Exposures(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(role=st.sampled_from(UP_ORDER), digest=st.sampled_from(["d1", "d2", "d3"]))
-    def another_wish(self, role: str, digest: str) -> None:
-        self.wishes[role] = Wish(digest, "s")
+    @rule(role=st.sampled_from(UP_ORDER), digest=st.sampled_from(["d1", "d2", "d3"]), alone=st.booleans())
+    def another_wish(self, role: str, digest: str, alone: bool) -> None:
+        self.wishes[role] = Wish(digest, "s", alone and role in (SCHEMA, GATEWAY))
 
     @rule()
     def cycle(self) -> None:
@@ -248,6 +257,7 @@ class Exposures(RuleBasedStateMachine):
                     if role == TUNNEL:
                         assert GATEWAY in self.runs or self.units[GATEWAY].phase is Phase.UP
                         assert self.units[GATEWAY].healthy
+                        assert all(self.units[before].phase is Phase.UP for before in (BACKEND, SCHEMA))
                     self.units[role] = unit.with_(busy=True, phase=Phase.STARTING, trying=digest)
                 case Reload(role=role, digest=digest):
                     self.units[role] = unit.with_(busy=True, trying=digest)

@@ -63,6 +63,9 @@ class Rooms:
     def schema_digest(self) -> str:
         return "s"
 
+    def document_is_here(self) -> bool:
+        return False
+
     def advice(self, now: float) -> tuple[str, ...]:
         return ()
 

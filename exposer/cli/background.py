@@ -1,0 +1,85 @@
+"""The supervisor as a background process of `up --detach`: a copy of this one, which has half of it loaded already."""
+
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+from exposer import procs
+from exposer.cli import failure
+from exposer.errors import ExposerError, LockedError
+from exposer.files import Places
+from exposer.procs import Entry, Ledger, ProcessId
+
+
+class Background:
+    """Made ready at once, begun later: it loads what it needs while the one who waits for it still has to do.
+
+    `argv` is the command line that it is.
+    """
+
+    def __init__(self, places: Places, argv: list[str]) -> None:
+        self._places = places
+        self._argv = argv
+        self._log = os.path.join(places.logs, "supervisor.log")
+        self._begins = Path(self._log).stat().st_size if Path(self._log).exists() else 0
+        self._copy: procs.Forked | None = None
+
+    def make_ready(self, containers: bool) -> None:
+        """Before anything else runs in this process: a thread, or an open journal, would not survive the copying."""
+        if can_copy():
+            self._copy = procs.fork(
+                self._be, log=self._log, prepare=lambda: prepare(containers), title="exposer-daemon"
+            )
+
+    def begin(self) -> ProcessId:
+        """On record before it does anything, so that `down` and `panic` find it from its first moment on."""
+
+        def record(identity: ProcessId) -> None:
+            Ledger(self._places.ledger).append(Entry("supervisor", identity))
+            if self._places.locked():
+                raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
+
+        if self._copy is not None:
+            return self._copy.begin(record)
+        argv = [sys.executable, "-m", "exposer", *self._argv]
+        return procs.spawn(argv, log=self._log, record=record, env=dict(os.environ))
+
+    def give_up(self) -> None:
+        """It is not needed; once it has begun this does nothing."""
+        if self._copy is not None:
+            self._copy.give_up()
+
+    def why_not(self, child: ProcessId) -> ExposerError:
+        """Why it did not come online."""
+        if procs.exit_code(child.pid) in (130, -signal.SIGTERM):
+            stopped = ExposerError(f"{self._places.name} was taken down before it was online")
+            stopped.code, stopped.exit_code = "interrupted", 130
+            return stopped
+        if child.alive():
+            return ExposerError("the supervisor neither came online nor gave up", "see: exposer logs supervisor")
+        return failure.found(self._places, self._log, self._begins)
+
+    def _be(self) -> int:
+        from exposer.cli.root import main
+
+        return main(self._argv)
+
+
+def can_copy() -> bool:
+    """Not on macOS: its own libraries break in a copied process, so a new one is started there."""
+    return sys.platform != "darwin"
+
+
+def prepare(containers: bool) -> None:
+    """Loads what the supervisor needs for its first steps."""
+    gc.disable()
+    import exposer.cli.assemble
+
+    if containers:
+        import exposer.engine.client
+
+        exposer.engine.client.warm_up()
+    gc.freeze()  # as in __main__: it is there to stay
+    gc.enable()
