@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -60,6 +60,7 @@ class House(Teller):
         self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
         self.engine = engine
         self.lease = config.lease
+        self.tripwires: Collection[str] = config.panic.on
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
         master = config.auth.master
         self.store = RingStore(Path(places.state), None if master is None else partial(resolve, master))

@@ -12,9 +12,6 @@ Written = Mapping[str, Any]  # what the file says and what could be read, by pat
 SHORTEST_LEASE = 3.0
 NOT_YET = "is not available in this version"
 
-# Accepted in the file, but nothing in this version acts on it. All of them only ever add to the protection.
-INERT = ("panic.on",)
-
 # What exposer cannot do to a backend that it does not run, or runs as a plain process.
 NO_EFFECT = {
     "command": ("volumes", "internet", "memory", "pids"),
@@ -47,8 +44,7 @@ def problems(written: Written, present: Collection[str]) -> list[Problem]:
 
 def notes(written: Written) -> tuple[str, ...]:
     """What a person should know about a file that is right."""
-    idle = [path for path in INERT if path in written]
-    found = [f"accepted but not in force in this version: {', '.join(idle)}"] if idle else []
+    found: list[str] = []
     kind = next((kind for kind in KINDS if f"backend.{kind}" in written), "")
     if dead := [f"backend.{key}" for key in NO_EFFECT.get(kind, ()) if f"backend.{key}" in written]:
         found.append(f"without effect on a backend given by backend.{kind}: {', '.join(dead)}")

@@ -35,7 +35,7 @@ SSH_SERVICES = ("localhost.run", "pinggy", "serveo")
 ENGINES = ("auto", "docker", "process", "swarm")
 LOGINS = ("api-key", "bearer", "basic", "oauth")
 CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
-TRIGGERS = ("auth-canary", "decoy-key")
+TRIGGERS = ("auth-canary", "decoy-key", "probing")
 TOP = ""  # the keys that stand before the first table
 
 NAME = matching(r"[a-z0-9][a-z0-9-]{0,30}", 'up to 31 small letters, digits and dashes, such as "my-api"')

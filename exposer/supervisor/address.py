@@ -102,4 +102,5 @@ class AddressPipeline:
         if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
             self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
         if fact.refuses is False:
+            self.note("open-without-key", fact.why)
             self.stop(Failed("gateway", fact.why, "nothing is open any more; see: exposer logs gateway", code="open"))

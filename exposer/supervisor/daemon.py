@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from exposer.files import Places
 from exposer.guard.lease import now as awake
 from exposer.journal import Journal, Request
 from exposer.procs import Entry, Ledger, ProcessId
-from exposer.state.facts import Failed
+from exposer.state.facts import Failed, Recorded
 from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.guarding import Guarding
@@ -26,6 +26,7 @@ from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
+from exposer.supervisor.tripwires import Probes, Tripwires
 from exposer.supervisor.watch import Watch
 from exposer.supervisor.world import World
 
@@ -40,6 +41,7 @@ class Home(Rooms, Protocol):
 
     check_every: float
     lease: float
+    tripwires: Collection[str]
 
     def warm_up(self) -> None:
         """Loads what the steps after the backend's start need."""
@@ -108,6 +110,8 @@ class Daemon:
         self.guarding = Guarding(places, self.ledger, self.loop.note, self.home.lease)
         self.world.admit = self.guarding.wait_until_held
         self._used = awake()
+        self._probes = Probes()
+        self.loop.noted = Tripwires(places, self.loop.note, lambda: self.home.tripwires).noted
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
@@ -181,6 +185,9 @@ class Daemon:
         """Only calls with a key count: strangers who knock keep nothing open."""
         if any(request.key for request in requests):
             self._used = awake()
+        if count := self._probes.heard(requests):
+            text = f"{count} different paths were tried and refused within a minute"
+            self.world.inbox.put(Recorded("probed", text, data={"paths": count}))
 
     def _warm_up(self) -> None:
         """While the backend starts. What cannot be loaded is told by the step that needs it."""

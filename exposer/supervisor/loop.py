@@ -48,6 +48,7 @@ class Loop:
         self.journal = journal
         self.show = show
         self.state = Exposure()
+        self.noted: Callable[[str], None] = lambda kind: None
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
         self._networks = NetworkLists(self.state, world, self.note)
         self.people = People(rooms, world)
@@ -131,6 +132,7 @@ class Loop:
         self.show(kind, text)
         if kind in TOLD:
             self.people.tell(kind, text, **data)
+        self.noted(kind)
 
     def _facts(self, wait: float) -> list[Fact]:
         facts: list[Fact] = []

@@ -120,6 +120,7 @@ def test_a_key_may_call_what_it_was_given_and_no_more(sample: Exposure) -> None:
 
 
 def test_a_decoy_is_refused_like_any_wrong_key_and_sets_off_an_alarm(sample: Exposure) -> None:
+    sample.file.write_text(sample.file.read_text() + "\n[panic]\non = []\n")  # told only, so that one can look
     sample.up()
     trap = said(sample, "keys", "add", "trap", "--decoy")
     eventually(lambda: "trap" in sample.run("keys", "list").stdout, within=5)

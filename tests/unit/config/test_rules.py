@@ -6,9 +6,8 @@ import pytest
 
 from exposer.config.load import parse, with_provider
 from exposer.config.model import SecretRef
-from exposer.config.rules import INERT
 from exposer.errors import ConfigError
-from tests.unit.config.reading import CONTRACT, HERE, LEAST, problem, problems
+from tests.unit.config.reading import HERE, LEAST, problem, problems
 
 
 def test_exactly_one_kind_of_backend_is_named():
@@ -135,13 +134,6 @@ def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text,
     found = problem(whole)
     assert f": {path}: " in found
     assert "is not available in this version" in found
-
-
-def test_what_is_not_in_force_yet_is_named_once_in_the_notes():
-    text = f'lease = "5m"\n{LEAST}[panic]\non = []\n[limits]\negress = "1MB/h"\nbody = "2MB"\n'
-    assert parse(text, HERE).notes == ("accepted but not in force in this version: panic.on",)
-    (note, *_) = parse(CONTRACT, HERE).notes
-    assert note == f"accepted but not in force in this version: {', '.join(INERT)}"
 
 
 def test_what_has_no_effect_on_this_kind_of_backend_is_noted():

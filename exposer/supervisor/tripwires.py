@@ -1,0 +1,74 @@
+"""What pulls the kill switch without a person: an alarm that is heard, and whether it is one that is listened for."""
+
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+
+from exposer import procs
+from exposer.files import Places
+from exposer.journal import Request
+
+# By the kind of the event that tells of it: the wire's name in `panic.on`, and the reason for the report. What callers
+# have sent is not in the reason: it is seen in the list of processes.
+WIRES = {
+    "open-without-key": ("auth-canary", "a call without a key was answered"),
+    "decoy-used": ("decoy-key", "a decoy key was used: somebody has found it"),
+    "probed": ("probing", "somebody was trying out what is there"),
+}
+MOST = 30
+WINDOW = 60.0
+REFUSED = (400, 401, 403, 404, 405)
+
+
+def wire(kind: str, on: Collection[str]) -> tuple[str, str] | None:
+    """The wire that an event of this kind trips, and the reason; None when it is none, or turned off."""
+    found = WIRES.get(kind)
+    return found if found is not None and found[0] in on else None
+
+
+class Probes:
+    """Counts the different paths that were refused within a minute."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def heard(self, requests: Sequence[Request]) -> int:
+        """How many there are when these are too many; else 0. Then counting begins anew."""
+        for request in requests:
+            if request.status in REFUSED and request.path and not request.operation:
+                self._seen[request.method, request.path] = request.at
+        newest = max(self._seen.values(), default=0.0)
+        self._seen = {probe: at for probe, at in self._seen.items() if at > newest - WINDOW}
+        count = len(self._seen)
+        if count <= self._most:
+            return 0
+        self._seen.clear()
+        return count
+
+
+class Tripwires:
+    """Pulls once. The kill switch is a process of its own: it does not depend on the one that starts it."""
+
+    def __init__(self, places: Places, note: Callable[..., None], on: Callable[[], Collection[str]]) -> None:
+        self._places, self._note, self._on = places, note, on
+        self._tripped = False
+
+    def noted(self, kind: str) -> None:
+        """An event was noted."""
+        found = None if self._tripped else wire(kind, self._on())
+        if found is None:
+            return
+        self._tripped = True
+        name, reason = found
+        self._pull(f"tripwire {name}: {reason}")
+        self._note("tripwire", f"{reason}; panic", wire=name)
+
+    def _pull(self, reason: str) -> None:
+        argv = [sys.executable, "-m", "exposer.panic", "-q", "--name", self._places.name, "--reason", reason]
+        env = {name: value for name, value in os.environ.items() if name != procs.MARK}  # it must not cut itself
+        try:
+            procs.spawn(argv, log=os.devnull, record=lambda process: None, env=env)
+        except OSError as error:
+            self._tripped = False
+            self._note("failed", f"panic could not be started: {error}")

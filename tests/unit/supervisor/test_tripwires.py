@@ -1,0 +1,54 @@
+"""Which alarms set off a panic."""
+
+from exposer.config.model import Panic
+from exposer.config.tables import TRIGGERS
+from exposer.journal import Request
+from exposer.state.facts import Checked
+from exposer.supervisor.address import AddressPipeline
+from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.tripwires import WIRES, Probes, wire
+
+
+def call(path: str, at: float, status: int = 404, operation: str = "", key: str = "") -> Request:
+    return Request(at, key, operation, "GET", status, 0, 0.0, "r", "192.0.2.1", path)
+
+
+def test_each_wire_can_be_asked_for_and_turned_off() -> None:
+    assert {name for name, _ in WIRES.values()} == set(TRIGGERS)
+    for kind, found in WIRES.items():
+        assert wire(kind, TRIGGERS) == found
+        assert wire(kind, ()) is None
+    assert wire("phase", TRIGGERS) is None
+
+
+def test_without_a_word_the_canary_and_the_decoy_are_listened_for_and_probing_is_not() -> None:
+    assert [wire(kind, Panic().on) is not None for kind in ("open-without-key", "decoy-used", "probed")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_many_different_paths_within_a_minute_are_probing() -> None:
+    probes = Probes(most=30)
+    assert probes.heard([call(f"/{n}", n) for n in range(30)]) == 0
+    assert probes.heard([call("/one-more", 30)]) == 31
+
+
+def test_the_same_path_again_and_again_slow_trials_and_served_calls_are_no_probing() -> None:
+    probes = Probes(most=30)
+    assert probes.heard([call("/same", n / 10) for n in range(500)]) == 0
+    assert probes.heard([call(f"/{n}", 1000 + n * 3) for n in range(100)]) == 0
+    assert probes.heard([call(f"/{n}", 2000, 200, "list") for n in range(100)]) == 0
+    assert probes.heard([call("", 3000, 401) for n in range(100)]) == 0
+
+
+def test_an_answer_without_a_key_from_outside_is_told_before_anything_else_ends() -> None:
+    said: list[str] = []
+    state = Exposure()
+    state.url = "https://a.example"
+    address = AddressPipeline(
+        state, None, lambda kind, text, **data: said.append(kind), lambda failure: said.append("stopped"), 60.0
+    )  # type: ignore[arg-type]
+    address.take_checked(Checked("https://a.example", True, False, "GET / was answered without a key"))
+    assert said[-2:] == ["open-without-key", "stopped"]
