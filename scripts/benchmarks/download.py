@@ -1,14 +1,19 @@
-"""A backend whose answer does not end, for the panic benchmark. Listens on 127.0.0.1:$PORT."""
+"""A backend for the panic benchmark: an answer that does not end, a stream of events, and a small answer. Listens on
+127.0.0.1:$PORT."""
 
 import json
 import os
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CHUNK = os.urandom(64 * 1024)
+PATHS = ("download", "events", "small")
 DOCUMENT = {
     "openapi": "3.1.0",
     "info": {"title": "Download", "version": "1.0"},
-    "paths": {"/download": {"get": {"operationId": "download", "responses": {"200": {"description": "Bytes"}}}}},
+    "paths": {
+        f"/{name}": {"get": {"operationId": name, "responses": {"200": {"description": "Bytes"}}}} for name in PATHS
+    },
 }
 
 
@@ -18,6 +23,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/download":
             self.stream()
+            return
+        if self.path == "/events":
+            self.events()
             return
         body = json.dumps(DOCUMENT if self.path == "/openapi.json" else {"status": "ok"}).encode()
         self.send_response(200)
@@ -35,6 +43,19 @@ class Handler(BaseHTTPRequestHandler):
         try:
             while True:
                 self.wfile.write(CHUNK)
+        except OSError:
+            return
+
+    def events(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("X-Accel-Buffering", "no")
+        self.end_headers()
+        self.close_connection = True
+        try:
+            while True:
+                self.wfile.write(f"data: {time.time()}\n\n".encode())
+                time.sleep(0.05)
         except OSError:
             return
 
