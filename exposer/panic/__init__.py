@@ -103,17 +103,18 @@ def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
     for step in (Cut.lock, Cut.cut) if lock else (Cut.cut,):
         for cut in cuts:
             _whatever_happens(cut, step)
-    for cut in cuts:
-        from exposer.panic.containers import end_containers
+    from exposer.panic.containers import end_containers
 
-        ending = Attempt(lambda cut=cut: _whatever_happens(cut, end_containers))  # type: ignore[misc]
+    engines = [Attempt(lambda cut=cut: _whatever_happens(cut, end_containers)) for cut in cuts]  # type: ignore[misc]
+    for cut in cuts:
         _whatever_happens(cut, Cut.finish)
-        ending.over(ENGINE_SECONDS)
     for cut in cuts:
         if "--no-verify" not in cut.options.flags:
             from exposer.panic.proof import verify
 
             _whatever_happens(cut, verify)
+    for engine in engines:  # one that hangs does not keep the proof waiting
+        engine.over(ENGINE_SECONDS)
     from exposer.panic.report import write
 
     return [write(cut) for cut in cuts]
