@@ -31,6 +31,7 @@ from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
 from exposer.sweep import end, sweep
+from exposer.tunnels.at_provider import at_provider
 from exposer.tunnels.edges import diagnose
 
 # What a later step needs is loaded by that step, or by `warm_up` before: the backend starts the sooner.
@@ -240,7 +241,8 @@ class House(Teller):
 
     def for_panic(self) -> Mapping[str, Any]:
         probe, answer = self.probe()
-        return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer}
+        there = at_provider(self.config.tunnel, self.config.name, resolve)
+        return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer, "at_provider": there}
 
     def describe(self) -> Mapping[str, Any]:
         now = time.time()

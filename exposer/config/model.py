@@ -76,6 +76,7 @@ class Tunnel:
     hostname: str = ""
     token: SecretRef | None = None
     credentials: SecretRef | None = None
+    api_token: SecretRef | None = None
     traffic_policy: str = ""
     service: str = ""
     region: str = ""

@@ -109,6 +109,8 @@ def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Probl
         return [(f"tunnel.{missing}", "is missing: a certificate and its key belong together")]
     if tunnel.provider == "cloudflared" and tunnel.token and tunnel.credentials:
         return [("tunnel.credentials", "and tunnel.token are two ways to the same tunnel: give one of them")]
+    if tunnel.api_token and tunnel.api_token.scheme == "keyring":
+        return [("tunnel.api_token", "is for the kill switch, which can read env:NAME and file:PATH only")]
     return [
         (f"tunnel.{key}", f"is missing: {why}")
         for key, why in _needs(tunnel, present)

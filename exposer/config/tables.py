@@ -142,6 +142,7 @@ def _tunnel(folder: Path) -> Table:
         "hostname": hostname,
         "token": partial(references.reference, folder),
         "credentials": partial(references.reference, folder),
+        "api_token": partial(references.reference, folder),
         "traffic_policy": partial(places.file, folder),
         "service": partial(choice, SSH_SERVICES),
         "region": WORD,

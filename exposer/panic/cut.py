@@ -88,6 +88,7 @@ class Cut:
         self._shutting.over(LOCK_SECONDS)
         self.cut_ms = self.elapsed()
         self.step("data path cut")
+        self._cut_at_provider()
         self._end(WATCHERS, self.entries)
         self._cut_late()
         self._end({entry.role for entry in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries)
@@ -95,6 +96,24 @@ class Cut:
             if entry.role == "backend":
                 self._cut_backend(entry)
         self.step("backend cut")
+
+    def _cut_at_provider(self) -> None:
+        """In the background, where a credential is configured; not for a drill, nor when only a time is over."""
+        if self.locking is None or self.options.drill:
+            return
+        watching = [e for e in self.entries if e.role == "supervisor" and e.detail.get("at_provider")]
+        if not watching:
+            return
+        from exposer.panic import provider
+        from exposer.panic.report import path_of
+
+        job = watching[-1].detail["at_provider"]
+        try:
+            provider.begin(job, provider.environment(job, watching[-1].process), path_of(self))
+            self.notes.append(f"the tunnel is being cut at {job['provider']} too; the report will say what came of it")
+            self.step("provider asked")
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            self.trouble.append(f"the tunnel could not be cut at its provider: {error}")
 
     def finish(self) -> None:
         """What may take its time now that nothing leaves any more: nginx's log, the keys, the lock on a slow disk."""
