@@ -65,6 +65,13 @@ class Guard:
             procs.reap()
             wait([self.terms.supervisor, self.leash], EVERY)
 
+    def end(self) -> None:
+        """Asked to, as at the end of a `down`. The leash goes along when there is nothing left for it to hold."""
+        entries = [e for e in Ledger(self.places.ledger).entries() if e.role not in ("guard", "supervisor")]
+        if self.leash is not None and not any(e.process is not None and e.process.alive() for e in entries):
+            self.leash.signal(signal.SIGKILL)
+        os._exit(0)
+
     def judge(self) -> Verdict | None:
         return decide(self.terms, self.lease.renewed(), self.places.locked())
 
@@ -132,4 +139,6 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    return Guard(words[0]).run()
+    guard = Guard(words[0])
+    signal.signal(signal.SIGTERM, lambda *_: guard.end())
+    return guard.run()
