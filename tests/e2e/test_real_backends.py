@@ -62,7 +62,8 @@ def test_httpbin_with_its_swagger_document(make_exposure: Callable[..., Exposure
     for status in (200, 204, 301, 404, 418, 503):
         found = exposure.get(f"/status/{status}") if status != 301 else None
         assert found is None or found.status == status
-    assert len(exposure.get("/bytes/100000").body) == 100000
+    assert len(exposure.get("/bytes/99999").body) == 99_999
+    assert exposure.get("/bytes/100000").status == 413  # ChatGPT would refuse it
     assert exposure.get("/post", method="POST").status == 404
 
 
