@@ -161,7 +161,10 @@ class Recorder:
     def _run(self) -> None:
         with suppress(OSError, AttributeError):  # whoever answers callers goes first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-        self.on_start()
+        try:
+            self.on_start()
+        except Exception as error:  # what was before is not known then; what comes is recorded all the same
+            self._tell(Recorded("unremembered", f"earlier use of the keys is not known: {error}"))
         while not self._ended.is_set():
             try:
                 more = self.step()
