@@ -13,6 +13,7 @@ from exposer.gateway.folder import DOOR
 from exposer.gateway.host import find_nginx
 from tests.support.eventually import eventually
 from tests.support.gateway import ANSWER, PROBE, Gate, basic, log
+from tests.support.keys import spoiled
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 CALLER = "CF-Connecting-IP"
@@ -60,7 +61,7 @@ class TestLock:
     def test_from_elsewhere_a_right_key_looks_like_a_wrong_one(self, make_gate: Callable[..., Gate]) -> None:
         gate = make_gate("203.0.113.0/24", auth=Auth(methods=("api-key", "bearer", "basic")))
         key = gate.keys["alice"]
-        wrong = key[:-8] + "00000000"
+        wrong = spoiled(key)
 
         def seen(headers: dict[str, str], target: str) -> tuple[object, ...]:
             answer = refusal(gate, ELSEWHERE, headers, target)
