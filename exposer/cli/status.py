@@ -55,14 +55,20 @@ def url() -> None:
 @click.option("--online", "goal", flag_value="online", help="Until it is online.")
 @click.option("--offline", "goal", flag_value="offline", help="Until it is offline.")
 @click.option("--address-change", "goal", flag_value="address", help="Until the public address is another one.")
+@click.option("--from", "known", default="", metavar="URL", help="With --address-change: another one than this.")
 @click.option("--timeout", default="0s", metavar="TIME", help="Give up after so long (exit code 7); 0s: never.")
-def wait(goal: str | None, timeout: str) -> None:
-    """Wait until it is online, offline, or its address has changed."""
+def wait(goal: str | None, known: str, timeout: str) -> None:
+    """Wait until it is online, offline, or its address has changed.
+
+    With --from URL it returns at once when the address is another one already: nothing is missed in between.
+    """
     if goal is None:
         raise UsageError("wait for what?", "one of --online, --offline, --address-change")
+    if known and goal != "address":
+        raise UsageError("--from is the address before, so it goes with --address-change", "leave one out")
     found = places(settings().file)
     seconds = duration(timeout, "--timeout") or float("inf")
-    first = current(found).get("public_url")
+    first = known.rstrip("/") or current(found).get("public_url")
 
     def reached() -> bool:
         data = current(found)

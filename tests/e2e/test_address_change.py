@@ -72,11 +72,14 @@ def test_hook_webhook_and_waiting_scripts_follow_a_new_address(
         assert exposure.run("url").stdout == f"https://{FIRST}\n"
         eventually(lambda: scene.told(), within=10)
         assert (scene.told()[0]["public_url"], scene.told()[0]["previous_url"]) == (f"https://{FIRST}", None)
-        waiting = exposure.begin("wait", "--address-change", "--timeout", "60s")
-        eventually(lambda: Path(f"/proc/{waiting.pid}/fd/2").exists())
+        waiting = exposure.begin("wait", "--address-change", "--from", f"https://{FIRST}/", "--timeout", "60s")
         scene.change(SECOND)
         out, _ = waiting.communicate(timeout=60)
-        assert (waiting.returncode, out) in ((0, f"https://{SECOND}\n"), (7, out)), out
+        assert (waiting.returncode, out) == (0, f"https://{SECOND}\n")
+        late = exposure.run("wait", "--address-change", "--from", f"https://{FIRST}", "--timeout", "60s")
+        assert (late.returncode, late.stdout) == (0, f"https://{SECOND}\n"), "what has changed before is not missed"
+        too_early = exposure.run("wait", "--address-change", "--from", f"https://{SECOND}", "--timeout", "1s")
+        assert too_early.returncode == 7
         eventually(lambda: len(scene.told()) == 2, within=20)
         assert scene.told()[1]["public_url"] == f"https://{SECOND}"
         assert scene.told()[1]["previous_url"] == f"https://{FIRST}"
