@@ -3,14 +3,15 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from exposer import procs
 from exposer.config.model import Tunnel
-from exposer.config.rules import NOT_YET, tunnel_problems
 from exposer.errors import ExposerError, MissingError
 from exposer.tunnels import cloudflared, ngrok, ssh
 from exposer.tunnels.program import find_program, is_downloader
 
+INSTALL_ACME = 'pip install "exposer[server]", or give a certificate of your own (tunnel.certificate and tunnel.key)'
 # ssh can say by itself that a forward is up since then.
 OLDEST_SSH = (8, 5)
 
@@ -37,14 +38,17 @@ def survey(configured: Tunnel | None = None) -> list[Usable]:
         _looked("cloudflared", binary("cloudflared"), _cloudflared),
         _looked("ngrok", binary("ngrok"), _ngrok),
         _looked("ssh", binary("ssh"), _ssh),
-        _server(),
+        _server(configured),
         Usable("local", True, why="for trying: this machine only"),
     ]
 
 
-def _server() -> Usable:
-    if lacks := [sentence for _, sentence in tunnel_problems(Tunnel("server")) if NOT_YET in sentence]:
-        return Usable("server", False, why=lacks[0])
+def _server(configured: Tunnel | None) -> Usable:
+    """Without the library for ACME it takes a certificate of one's own."""
+    if configured is not None and configured.provider == "server" and configured.certificate:
+        return Usable("server", True, why="by your own certificate; this machine must be within reach")
+    if find_spec("acme") is None:
+        return Usable("server", False, why="the library for ACME authorities is not there", hint=INSTALL_ACME)
     return Usable("server", True, why="this machine itself must be within reach from the internet")
 
 
