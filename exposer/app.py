@@ -62,6 +62,7 @@ class House(Teller):
         self.engine = engine
         self.lease = config.lease
         self.tripwires: Collection[str] = config.panic.on
+        self.probes = config.panic.probes
         self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
         master = config.auth.master
         self.store = RingStore(Path(places.state), None if master is None else partial(resolve, master))

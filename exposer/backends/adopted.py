@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from exposer.backends import health
 from exposer.backends.linked import Linked
 from exposer.engine import client as engine
 from exposer.engine import container as containers
+from exposer.engine.seal import seal
 from exposer.errors import MissingError
 from exposer.procs import Entry
 from exposer.state.model import BACKEND, Record, Tell
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
 
 
 class AdoptedBackend(Linked):
-    """Its image, its networks and its restarts are its owner's business."""
+    """Its image, its networks and its restarts are its owner's business, but another one in its place is noticed."""
+
+    _seal: Mapping[str, list[str]] | None = None
+
+    def adopt(self, entries: list[Entry]) -> Entry | None:
+        """As all backends in containers; what is known of one that is not there any more counts for its successor."""
+        found = super().adopt(entries)
+        known = [entry.detail["seal"] for entry in entries if entry.digest == self.digest and "seal" in entry.detail]
+        self._seal = known[-1] if known else self._seal
+        return found
 
     def start(self, record: Record, tell: Tell) -> Entry:
         """Links to the running container and waits until it is healthy; after an error the link is gone."""
@@ -28,7 +39,8 @@ class AdoptedBackend(Linked):
             container = running(client, self._config.container)
             for address in published(container.attrs):
                 tell(f"warning: {self._config.container} is also reachable past the gateway, at {address}")
-            started = {"kind": "container", "started_at": containers.started_at(container)}
+            self._seal = self._seal or seal(container.attrs)
+            started = {"kind": "container", "started_at": containers.started_at(container), "seal": self._seal}
             ids = {"container": str(container.id)}
             entry = Entry(BACKEND, containers.identity(container), ids, self.digest, started)
             try:

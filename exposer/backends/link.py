@@ -85,15 +85,20 @@ def start(link: containers.Created) -> Entry:
     return entry
 
 
-def known(entry: Entry) -> dict[str, str]:
+def known(entry: Entry) -> dict[str, Any]:
     """What the backend's entry keeps of its link."""
-    return {"container": entry.ids["container"], "started_at": str(entry.detail["started_at"])}
+    return {"container": entry.ids["container"], **{key: entry.detail[key] for key in ("started_at", "seal")}}
 
 
 def alive(client: "DockerClient", backend: Entry) -> bool:
     """Whether the very link that was started for a backend is still running."""
+    return _runs(client, of(backend))
+
+
+def of(backend: Entry) -> Entry:
+    """The link that was started for a backend, as its entry keeps it."""
     kept = backend.detail.get("link") or {}
-    return _runs(client, Entry(ROLE, None, {"container": str(kept.get("container", ""))}, detail=kept))
+    return Entry(ROLE, None, {"container": str(kept.get("container", ""))}, detail=kept)
 
 
 def socket_path(runtime_dir: str) -> str:

@@ -13,7 +13,7 @@ from exposer.engine import container as containers
 from exposer.errors import ExposerError, MissingError, TimeoutExceededError
 from exposer.procs import Entry
 from exposer.secret import Secret
-from exposer.state.model import BACKEND, Look, Record, Tell
+from exposer.state.model import BACKEND, CONTAINERS, Look, Record, Tell
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -48,6 +48,19 @@ class Linked:
         if alive and not error:
             error = self._complaint()
         return Look(alive, alive and not error, error=error, detail=detail)
+
+    def broken(self, entry: Entry, seal: str) -> str:
+        """What was changed from outside of the container and of its link; an engine that is away tells nothing."""
+        if seal != CONTAINERS:
+            return ""
+        try:
+            with engine.open_engine() as client:
+                for what, one in (("the backend's container", entry), ("the link to it", link.of(entry))):
+                    if found := containers.tampering(client, one):
+                        return f"{what} was changed from outside: {found}"
+        except ExposerError:
+            pass
+        return ""
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
         """The newest entry with our digest whose container and link still run as they were started."""

@@ -60,6 +60,7 @@ def assemble(
         lambda: current.ring(),
         journal,
         lambda: current.config.limits.egress,
+        lambda: current.config.panic.egress_factor,
         daemon.world.inbox.put,
         last_used,
     )

@@ -150,10 +150,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Panic:
-    """`[panic]`: what becomes of the backend, and what triggers it without a person."""
+    """`[panic]`: what becomes of the backend, and what triggers it without a person: `egress` when a key has taken
+    `egress_factor` times what it may, `probing` when more than `probes` different calls were refused in a minute."""
 
     backend: str = "stop"
     on: tuple[str, ...] = ("auth-canary", "decoy-key")
+    egress_factor: float = 3.0
+    probes: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from exposer.config.values import (
     key_header,
     many,
     matching,
+    number,
     origin,
     path_on_backend,
     rate,
@@ -35,7 +36,7 @@ SSH_SERVICES = ("localhost.run", "pinggy", "serveo")
 ENGINES = ("auto", "docker", "process", "swarm")
 LOGINS = ("api-key", "bearer", "basic", "oauth")
 CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
-TRIGGERS = ("auth-canary", "decoy-key", "probing")
+TRIGGERS = ("auth-canary", "decoy-key", "egress", "tampered-container", "config-drift", "probing")
 TOP = ""  # the keys that stand before the first table
 
 NAME = matching(r"[a-z0-9][a-z0-9-]{0,30}", 'up to 31 small letters, digits and dashes, such as "my-api"')
@@ -91,6 +92,8 @@ def tables(folder: Path) -> dict[str, Table]:
         "panic": {
             "backend": partial(choice, ("stop", "pause", "keep")),
             "on": partial(many, partial(choice, TRIGGERS)),
+            "egress_factor": partial(number, 1, 1000),
+            "probes": partial(whole, 1, 100_000),
         },
         "doors": {"openapi": flag, "mcp": flag, "privacy": flag},
         "notify": {

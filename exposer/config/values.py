@@ -100,6 +100,13 @@ def whole(least: int, most: int, value: Any) -> int:
     return value
 
 
+def number(least: int, most: int, value: Any) -> float:
+    """A number in a range, whole or not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise wrong(f"should be a number from {least} to {most}, not {shown(value)}")
+    return float(value)
+
+
 def choice(known: tuple[str, ...], value: Any) -> str:
     """One word of a few."""
     if not isinstance(value, str) or value not in known:

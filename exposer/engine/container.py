@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exposer.engine import client as engine
+from exposer.engine.seal import changes, seal
 from exposer.procs import Entry, ProcessId
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Created:
         try:
             _start(self.client, self.container, self.stdin)
             self.container.reload()
-            seen = {**self.entry.detail, "started_at": started_at(self.container)}
+            seen = {**self.entry.detail, "started_at": started_at(self.container), "seal": seal(self.container.attrs)}
             entry = Entry(self.entry.role, identity(self.container), self.entry.ids, self.entry.digest, seen)
             self.record(entry)
             return entry
@@ -140,6 +141,21 @@ def same_run(entry: Entry, container: "Container") -> bool:
     if container.id != entry.ids.get("container") or started_at(container) != entry.detail.get("started_at"):
         return False
     return entry.process is None or entry.process.pid == container.attrs["State"].get("Pid")
+
+
+def tampering(client: "DockerClient", entry: Entry) -> str:
+    """What was changed from outside of a container that runs as it was started; "" when nothing, or it does not. What
+    is seen once may be the engine's own change half done, so it is looked at twice."""
+    known = entry.detail.get("seal") or {}
+    found = ""
+    for _ in range(2):
+        container = find(client, entry.ids.get("container", ""))
+        if container is None or container.status != "running" or not same_run(entry, container):
+            return ""
+        found = changes(known, seal(container.attrs))
+        if not found:
+            return ""
+    return found
 
 
 def user(client: "DockerClient") -> str:

@@ -10,6 +10,7 @@ from exposer import procs
 from exposer.engine import client as engine
 from exposer.engine import container as containers
 from exposer.engine import image as images
+from exposer.engine.seal import changes, seal
 from exposer.errors import ExposerError
 from exposer.gateway.host import LADDER, HostNginx, Worker, certificates
 from exposer.procs import Entry, ProcessId
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 INSIDE = "/gateway"
+# The rest of a container's seal is made by the engine, and stays as it is.
+AS_MADE = {"networks": ["host"], "ports": [], "restart": ["no"]}
 COMMAND = ("nginx", "-p", "./", "-c", "nginx.conf", "-e", "error.log")
 
 
@@ -83,6 +86,19 @@ class ContainerNginx(HostNginx):
                 if container.labels.get(engine.ROLE) == GATEWAY and pid in (0, process.pid):
                     engine.remove_container(container)
         return gone or not process.alive()
+
+    def tampering(self, process: ProcessId) -> str:
+        """What of its container is not as we make them; an engine that is away tells nothing."""
+        try:
+            with engine.open_engine() as client:
+                for container in client.containers.list(filters=engine.filters(self._name), ignore_removed=True):
+                    ours = container.labels.get(engine.ROLE) == GATEWAY
+                    if ours and container.attrs["State"]["Pid"] == process.pid:
+                        found = changes(AS_MADE, seal(container.attrs))
+                        return f"the gateway's container was changed from outside: {found}" if found else ""
+        except ExposerError:
+            pass
+        return ""
 
     def _nginx(self, client: "DockerClient") -> str:
         return images.nginx_image(client, self._image, self._binary, lambda line: None)

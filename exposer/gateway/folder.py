@@ -1,10 +1,13 @@
 """The gateway's folder: who may see what in it, files put in place whole, and one file for each valid key."""
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from exposer import files
@@ -13,6 +16,7 @@ from exposer.files import NotPrivateError
 
 LIVE, DRAINING, PAUSED, TEMP = "live", "draining", "paused", "temp"
 DOOR = "gateway.sock"  # where the tunnel comes in
+LARGEST = 256 * 1024 * 1024
 Place = str | os.PathLike[str]
 
 
@@ -124,6 +128,30 @@ def read(folder: Path, names: Collection[str]) -> dict[str, str]:
         with suppress(FileNotFoundError):
             found[name] = files.read_private(str(folder / name)).decode()
     return found
+
+
+def digests(texts: Mapping[str, str]) -> dict[str, str]:
+    """What a file of each name says, in short."""
+    return {name: sha256(text.encode()).hexdigest()[:32] for name, text in texts.items()}
+
+
+def differing(folder: Path, rendered: Mapping[str, str]) -> list[str]:
+    """The files that are not those of these digests. One that cannot be read just now tells nothing."""
+    return [name for name, digest in rendered.items() if not _is(folder / name, digest)]
+
+
+def _is(path: Path, digest: str) -> bool:
+    try:
+        info = path.lstat()
+        return _digest(str(path), info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns) == digest
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, *_: int) -> str:
+    """Read anew only when the file is another one, or was written to."""
+    return sha256(files.read_private(path, LARGEST)).hexdigest()[:32]
 
 
 def logins(folder: Path) -> set[str]:

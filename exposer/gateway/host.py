@@ -84,6 +84,10 @@ class HostNginx:
     def stop(self, process: ProcessId) -> bool:
         return procs.stop(process, LADDER)
 
+    def tampering(self, process: ProcessId) -> str:
+        """What was changed from outside of how it runs; of a process of our own nothing can be."""
+        return ""
+
     def workers(self, process: ProcessId) -> list[ProcessId]:
         """The processes that answer requests, those on their way out too."""
         return [found for pid in children(process.pid) if (found := ProcessId.of(pid)) is not None]

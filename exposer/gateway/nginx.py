@@ -2,13 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError, LockedError
@@ -18,32 +17,15 @@ from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
 from exposer.gateway.passer import kinds
 from exposer.gateway.policy import Policy, Upstream
+from exposer.gateway.runner import Runner
 from exposer.procs import Entry, ProcessId
-from exposer.state.model import GATEWAY, Look, Record, Tell
+from exposer.state.model import CONTAINERS, GATEWAY, Look, Record, Tell
 
 __all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
 
 DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
 CUT = 0.4  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
 TURNOVER = 10.0  # until a new generation must answer
-
-
-class Runner(Protocol):
-    """How nginx is run: as processes of this machine (`host.HostNginx`), or in a container."""
-
-    engine: str
-
-    def worker(self) -> host.Worker | None: ...
-
-    def check(self, folder: Path) -> str: ...
-
-    def spawn(self, folder: Path, record: Callable[[ProcessId], None]) -> ProcessId: ...
-
-    def reread(self, process: ProcessId) -> None: ...
-
-    def stop(self, process: ProcessId) -> bool: ...
-
-    def workers(self, process: ProcessId) -> list[ProcessId]: ...
 
 
 class NginxProcess:
@@ -93,7 +75,7 @@ class NginxProcess:
         place.write(self.folder, {**texts, "nginx.pid": ""})
         front.tidy(self.folder, texts)
         accesslog.begin(self.folder)
-        process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen)))
+        process = self._runner.spawn(self.folder, lambda found: record(self._entry(found, listen, texts)))
         try:
             self._await_generation(process, listen, mark)
             self._insist_on_refusal(listen)
@@ -101,10 +83,17 @@ class NginxProcess:
             place.fill(self.folder, self.policy.live, passing=self._passing)
             place.sync_paused(self.folder, self.policy.paused)
         except BaseException:
-            self.stop(self._entry(process, listen))
+            self.stop(self._entry(process, listen, texts))
             raise
         tell(f"the gateway listens on {listen} and refuses calls without a key")
-        return self._entry(process, listen)
+        return self._entry(process, listen, texts)
+
+    def broken(self, entry: Entry, seal: str) -> str:
+        """Whether the files are those that were written, or its container is as it was made."""
+        if seal == CONTAINERS:
+            return "" if entry.process is None else self._runner.tampering(entry.process)
+        found = place.differing(self.folder, entry.detail.get("rendered") or {})
+        return f"the gateway's files are not those that were written: {', '.join(found)}" if found else ""
 
     def look(self, entry: Entry) -> Look:
         detail = {"listen": entry.detail.get("listen", ""), "engine": self._runner.engine}
@@ -126,14 +115,14 @@ class NginxProcess:
     def adopt(self, entries: list[Entry]) -> Entry | None:
         """One that runs for this wish, or for one it can be reloaded from: the entry's digest tells which.
 
-        Its digest must stand in the ledger *and* in the folder: after a crash during a reload they differ. No key
-        becomes valid here that was not.
+        Its digest must stand in the ledger *and* in the folder, and the files must be its own: after a crash during a
+        reload they differ. No key becomes valid here that was not.
         """
         here = place.read(self.folder, ["digest"]).get("digest")
         for entry in reversed(entries):
             alive = entry.process is not None and entry.process.alive()
             known = entry.digest == self.digest or entry.detail.get("shape") == self.shape
-            if alive and not entry.detail.get("rehearsal") and known and entry.digest == here:
+            if alive and not entry.detail.get("rehearsal") and known and entry.digest == here and self._whole(entry):
                 place.fill(self.folder, self.policy.live & place.valid(self.folder), passing=self._passing)
                 return entry
         return None
@@ -173,7 +162,7 @@ class NginxProcess:
         front.tidy(self.folder, texts)
         place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
         self._see_off(old, known - self.policy.live, turned, tell)
-        return self._entry(process, listen)
+        return self._entry(process, listen, texts)
 
     def _see_off(self, old: Collection[ProcessId], ended: Collection[str], since: float, tell: Tell) -> None:
         """The workers before are on their way out, but may hold streams; a key that has ended must have none."""
@@ -230,7 +219,7 @@ class NginxProcess:
 
     def _hole_in(self, stage: Path, record: Record, policy: Policy, withdrawn: proof.Attempt) -> str:
         """Starts nginx on the files there, and says what it does not refuse."""
-        process = self._runner.spawn(stage, lambda found: record(self._entry(found, "", rehearsal=True)))
+        process = self._runner.spawn(stage, lambda found: record(self._rehearsal(found)))
         try:
             base = f"unix:{stage}/rehearsal.sock"
             procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0 or not process.alive(), TURNOVER)
@@ -279,13 +268,17 @@ class NginxProcess:
             return host.check_port(int(last)) if last.isdigit() else host.free_port()
         return host.free_port()
 
-    def _entry(self, process: ProcessId, listen: str, *, rehearsal: bool = False) -> Entry:
+    def _whole(self, entry: Entry) -> bool:
+        return not place.differing(self.folder, entry.detail.get("rendered") or {})
+
+    def _entry(self, process: ProcessId, listen: str, texts: Mapping[str, str]) -> Entry:
         detail = {"listen": listen, "engine": self._runner.engine, "shape": self.shape, "site": self.digest}
         if self.policy.front and (secure := front.secure_address(self.folder)):
             detail["secure"] = secure
-        if rehearsal:
-            return Entry(self.role, process, detail={"rehearsal": True, "engine": self._runner.engine})
-        return Entry(self.role, process, digest=self.digest, detail=detail)
+        return Entry(self.role, process, digest=self.digest, detail={**detail, "rendered": place.digests(texts)})
+
+    def _rehearsal(self, process: ProcessId) -> Entry:
+        return Entry(self.role, process, detail={"rehearsal": True, "engine": self._runner.engine})
 
     def _masked(self, message: str) -> str:
         """nginx may quote what it stumbles over."""

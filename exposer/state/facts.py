@@ -61,6 +61,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspected:
+    """A look at what must stay as it was: `seal` is FILES or CONTAINERS, `broken` a sentence for each that has not."""
+
+    seal: str
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """A look at a running part."""
 
@@ -140,6 +148,7 @@ Fact = (
     | Stopped
     | Gone
     | Failed
+    | Inspected
     | Looked
     | Documented
     | Published

@@ -63,6 +63,10 @@ class Unit:
         return self.detail.get("public", True) is not False
 
 
+# What must stay as it was: a part's files on the disk, and its containers in the engine.
+FILES, CONTAINERS = "files", "containers"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one look at a running part saw.

@@ -42,6 +42,7 @@ class Home(Rooms, Protocol):
     check_every: float
     lease: float
     tripwires: Collection[str]
+    probes: int
 
     def warm_up(self) -> None:
         """Loads what the steps after the backend's start need."""
@@ -110,7 +111,7 @@ class Daemon:
         self.guarding = Guarding(places, self.ledger, self.loop.note, self.home.lease)
         self.world.admit = self.guarding.wait_until_held
         self._used = awake()
-        self._probes = Probes()
+        self._probes = Probes(lambda: self.home.probes)
         self.loop.noted = Tripwires(places, self.loop.note, lambda: self.home.tripwires).noted
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config

@@ -12,6 +12,7 @@ from exposer.state.facts import (
     Documented,
     Fact,
     Failed,
+    Inspected,
     Looked,
     Noted,
     Published,
@@ -28,6 +29,7 @@ from exposer.supervisor.networks import NetworkLists
 from exposer.supervisor.notices import TOLD
 from exposer.supervisor.people import People
 from exposer.supervisor.ports import Part, Rooms
+from exposer.supervisor.seals import Seals
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
 from exposer.supervisor.world import World, failed
@@ -51,6 +53,7 @@ class Loop:
         self.noted: Callable[[str], None] = lambda kind: None
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
         self._networks = NetworkLists(self.state, world, self.note)
+        self._seals = Seals(world, self.note)
         self.people = People(rooms, world)
         self._announcer = Announcer(self.state, world, self.note, self.people.tell)
         self._stamp = ""
@@ -75,6 +78,7 @@ class Loop:
             self._address.follow(self.rooms, now)
             self._announcer.follow(self.rooms, now)
             self._networks.follow(self.rooms, time.time())
+            self._seals.follow(now)
         self._set_phase()
 
     def stop(self, failure: Failed | None = None) -> None:
@@ -251,6 +255,9 @@ class Loop:
                 return
             case Renewed() | Failed(role="networks"):
                 self._networks.take(fact)
+                return
+            case Inspected():
+                self._seals.take(fact, time.monotonic())
                 return
             case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")

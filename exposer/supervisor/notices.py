@@ -3,7 +3,9 @@
 from exposer.supervisor.exposure import Exposure
 
 # Journal kinds that go out as notices as they are; whoever notes one of these is heard outside.
-TOLD = frozenset({"tripwire", "panicked", "suspended", "key-leaked"})
+TOLD = frozenset(
+    {"tripwire", "decoy-used", "key-suspended", "egress-passed", "container-changed", "config-drift", "key-leaked"}
+)
 # Degraded for less than this (seconds) is nobody's business.
 LONG = 60.0
 

@@ -44,6 +44,15 @@ class Reloadable(Part, Protocol):
         Raises ExposerError; then the old wish is still in force."""
 
 
+@runtime_checkable
+class Sealed(Part, Protocol):
+    """A part that can tell when somebody else has changed it."""
+
+    def broken(self, entry: Entry, seal: str) -> str:
+        """What is not as it was, as a sentence; "" when all is, or it cannot be told. `seal` says what to look at:
+        FILES (cheap) or CONTAINERS (asks the engine). Never raises."""
+
+
 class Rooms(Protocol):
     """What the app builds out of one config. A new config is a new one of these."""
 

@@ -13,11 +13,14 @@ from exposer.journal import Request
 WIRES = {
     "open-without-key": ("auth-canary", "a call without a key was answered"),
     "decoy-used": ("decoy-key", "a decoy key was used: somebody has found it"),
+    "egress-passed": ("egress", "a key has taken several times what it may within an hour"),
+    "container-changed": ("tampered-container", "a container was changed from outside"),
+    "config-drift": ("config-drift", "the gateway's files are not those that were written"),
     "probed": ("probing", "somebody was trying out what is there"),
 }
-MOST = 30
 WINDOW = 60.0
-REFUSED = (400, 401, 403, 404, 405)
+FORBIDDEN = 403  # a published operation that this key may not call
+REFUSED = (400, 401, FORBIDDEN, 404, 405)
 
 
 def wire(kind: str, on: Collection[str]) -> tuple[str, str] | None:
@@ -27,24 +30,32 @@ def wire(kind: str, on: Collection[str]) -> tuple[str, str] | None:
 
 
 class Probes:
-    """Counts the different paths that were refused within a minute."""
+    """Counts the different calls that were refused within a minute. `most` tells how many are nobody's business."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
         self._seen: dict[tuple[str, str], float] = {}
 
     def heard(self, requests: Sequence[Request]) -> int:
         """How many there are when these are too many; else 0. Then counting begins anew."""
         for request in requests:
-            if request.status in REFUSED and request.path and not request.operation:
-                self._seen[request.method, request.path] = request.at
+            if what := _tried(request):
+                self._seen[request.method, what] = request.at
         newest = max(self._seen.values(), default=0.0)
         self._seen = {probe: at for probe, at in self._seen.items() if at > newest - WINDOW}
         count = len(self._seen)
-        if count <= self._most:
+        if count <= self._most():
             return 0
         self._seen.clear()
         return count
+
+
+def _tried(request: Request) -> str:
+    """What was tried out and refused: a path that nobody knows, or an operation that is not for this key. An answer of
+    the backend's own, such as 404 for a note that is gone, is none."""
+    if request.status == FORBIDDEN:
+        return request.operation or request.path
+    return request.path if request.status in REFUSED and not request.operation else ""
 
 
 class Tripwires:

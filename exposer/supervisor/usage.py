@@ -5,7 +5,7 @@ sees another ring and does the rest.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError, Request
@@ -20,7 +20,7 @@ TIDY_EVERY = 300.0
 
 class KeyUse:
     """`ring` gives the keys as they are; `egress` how many bytes an hour a key may take that has no limit of its own
-    (0: any). `last_used` is kept up to date, for all to read."""
+    (0: any), and `factor` how many times as much is an alarm. `last_used` is kept up to date, for all to read."""
 
     def __init__(
         self,
@@ -28,10 +28,13 @@ class KeyUse:
         ring: Callable[[], Ring],
         journal: Journal,
         egress: Callable[[], int],
+        factor: Callable[[], float],
         tell: Callable[[Recorded], None],
         last_used: dict[str, float],
     ) -> None:
-        self._store, self._ring, self._journal, self._egress, self._tell = store, ring, journal, egress, tell
+        self._store, self._ring, self._journal, self._tell = store, ring, journal, tell
+        self._egress, self._factor = egress, factor
+        self._alarmed: frozenset[str] = frozenset()
         self._meter = Meter(last_used=last_used)
         self._tidied = 0.0
 
@@ -55,7 +58,9 @@ class KeyUse:
             elif request.key and request.operation:
                 self._meter.take(request.key, request.at, request.bytes)
         self._settle(self._meter.begun, now)
-        self._pause({request.key for request in requests if request.key}, now)
+        callers = {request.key for request in requests if request.key}
+        self._pause(callers, now)
+        self._watch_egress(callers, now)
         if now - self._tidied > TIDY_EVERY:
             self._tidied = now
             self._meter.forget((key.id for key in ring.keys), now)
@@ -82,6 +87,21 @@ class KeyUse:
             self._changed(lambda known, id_=id_, why=why, back=back: suspend(known, (id_,), now, why, back))  # type: ignore[misc]
             text = f"the key {label!r} is paused until {when}: {why}"
             self._tell(Recorded("key-suspended", text, data={"label": label, "id": id_, "until": back, "bytes": taken}))
+
+    def _watch_egress(self, ids: Collection[str], now: float) -> None:
+        """A key that is paused may go on with what had begun, and one answer may be larger than all that it may take.
+        The alarm is raised once each time."""
+        keys = [key for key in self._ring().keys if key.id in ids]
+        most = {key.id: (key.egress or self._egress()) * self._factor() for key in keys}
+        over = {id_ for id_, limit in most.items() if 0 < limit < self._meter.taken(id_, now)}
+        for key in keys:
+            if key.id in over - self._alarmed:
+                taken = self._meter.taken(key.id, now)
+                text = f"ALARM: the key {key.label!r} has taken {taken:,} bytes within an hour"
+                text += f", {self._factor():g} times what it may and more"
+                data = {"label": key.label, "id": key.id, "bytes": taken}
+                self._tell(Recorded("egress-passed", text, data=data))
+        self._alarmed = (self._alarmed - set(ids)) | over
 
     def _alarm(self, label: str, request: Request) -> None:
         asked = f"{request.method} {request.path or request.operation}"

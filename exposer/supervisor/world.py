@@ -19,6 +19,7 @@ from exposer.state.facts import (
     Fact,
     Failed,
     Gone,
+    Inspected,
     Looked,
     Published,
     Reloaded,
@@ -28,7 +29,7 @@ from exposer.state.facts import (
 )
 from exposer.state.model import BACKEND, SCHEMA, TUNNEL, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
-from exposer.supervisor.ports import Part, Reloadable, Rooms
+from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
 
 # What a part puts on record beside itself, and takes along when it ends.
 COMPANIONS = {BACKEND: ("link", "network")}
@@ -46,6 +47,7 @@ class World:
         self.ledger = ledger
         self.admit: Callable[[], None] = lambda: None  # raises while nothing may be opened
         self._tell = tell
+        self._turns: dict[str, int] = {}  # odd while a part is being changed by us
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
 
     def observe(self) -> None:
@@ -63,15 +65,15 @@ class World:
             case Start(role=role) | Reload(role=role) if role == SCHEMA:
                 self._submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
             case Start(role=role) if part is not None:
-                self._submit(role, lambda: self._start(role, part, rooms))
+                self._submit(role, self._turning(role, lambda: self._start(role, part, rooms)))
             case Reload(role=role) if part is not None and isinstance(part, Reloadable):
-                self._submit(role, lambda: self._reload(role, part), keeps=True)
+                self._submit(role, self._turning(role, lambda: self._reload(role, part)), keeps=True)
             case LookAt(role=role) if role == SCHEMA:
                 self._submit(role, lambda: rooms.read_document(upstream), keeps=True)
             case LookAt(role=role):
                 self._submit(role, lambda: self._look(role), keeps=True)
             case Stop(role=role):
-                self._submit(role, lambda: self._stop(role))
+                self._submit(role, self._turning(role, lambda: self._stop(role)))
             case _:
                 self.inbox.put(Failed(action.role, f"{action.role}: nothing to do this with", keeps=True))
 
@@ -97,6 +99,10 @@ class World:
 
     def renew(self, rooms: Rooms, now: float) -> None:
         self._submit("networks", lambda: Renewed(rooms.renew_networks(now)), keeps=True)
+
+    def inspect(self, seal: str) -> None:
+        """Has the parts looked at that somebody else may have changed."""
+        self._submit("seals", lambda: Inspected(seal, self._broken(seal)), otherwise=lambda why: Inspected(seal, ()))
 
     def cancel(self, role: str, rooms: Rooms) -> None:
         """Ends what a start under way has put on record so far; the start itself then fails."""
@@ -147,6 +153,28 @@ class World:
             self._remember(role, entry)
         self.entries[role], self.parts[role] = entry, part
         return Reloaded(role, entry, time.monotonic() - begun)
+
+    def _turning(self, role: str, job: Job) -> Job:
+        """While we change a part ourselves nobody else is blamed for it. One thing at a time is done to a part."""
+
+        def run() -> Fact | None:
+            self._turns[role] = self._turns.get(role, 0) + 1
+            try:
+                return job()
+            finally:
+                self._turns[role] += 1
+
+        return run
+
+    def _broken(self, seal: str) -> tuple[str, ...]:
+        """What others have changed, one sentence for each part."""
+        found = []
+        for role, entry in list(self.entries.items()):
+            turn, part = self._turns.get(role, 0), self.parts.get(role)
+            text = part.broken(entry, seal) if isinstance(part, Sealed) and turn % 2 == 0 else ""
+            if text and self._turns.get(role, 0) == turn and self.entries.get(role) is entry:
+                found.append(text)
+        return tuple(found)
 
     def _remember(self, role: str, entry: Entry) -> None:
         """The newest line of a role is the true one; it is written last, so older ones may go."""

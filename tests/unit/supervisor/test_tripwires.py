@@ -21,26 +21,28 @@ def test_each_wire_can_be_asked_for_and_turned_off() -> None:
     assert wire("phase", TRIGGERS) is None
 
 
-def test_without_a_word_the_canary_and_the_decoy_are_listened_for_and_probing_is_not() -> None:
-    assert [wire(kind, Panic().on) is not None for kind in ("open-without-key", "decoy-used", "probed")] == [
-        True,
-        True,
-        False,
-    ]
+def test_without_a_word_the_canary_and_the_decoy_are_listened_for_and_no_other() -> None:
+    assert {kind for kind in WIRES if wire(kind, Panic().on)} == {"open-without-key", "decoy-used"}
 
 
 def test_many_different_paths_within_a_minute_are_probing() -> None:
-    probes = Probes(most=30)
+    probes = Probes(lambda: 30)
     assert probes.heard([call(f"/{n}", n) for n in range(30)]) == 0
     assert probes.heard([call("/one-more", 30)]) == 31
 
 
 def test_the_same_path_again_and_again_slow_trials_and_served_calls_are_no_probing() -> None:
-    probes = Probes(most=30)
+    probes = Probes(lambda: 30)
     assert probes.heard([call("/same", n / 10) for n in range(500)]) == 0
     assert probes.heard([call(f"/{n}", 1000 + n * 3) for n in range(100)]) == 0
     assert probes.heard([call(f"/{n}", 2000, 200, "list") for n in range(100)]) == 0
     assert probes.heard([call("", 3000, 401) for n in range(100)]) == 0
+
+
+def test_operations_that_are_not_for_this_key_count_and_the_backends_own_answers_do_not() -> None:
+    probes = Probes(lambda: 3)
+    assert probes.heard([call("", n, 403, f"op{n}", "key") for n in range(4)]) == 4
+    assert probes.heard([call(f"/notes/{n}", n, 404, "show_note", "key") for n in range(40)]) == 0
 
 
 def test_an_answer_without_a_key_from_outside_is_told_before_anything_else_ends() -> None:
