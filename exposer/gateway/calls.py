@@ -2,43 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from math import isqrt
+from collections.abc import Iterable
 from typing import Any
 
-from exposer.gateway import paths
+from exposer.gateway import lookup, paths
 from exposer.gateway.passer import Passer
 from exposer.gateway.policy import Route
-from exposer.render import nginx_quote
-
-NONE = '""'
-MOST_LOOKS = 40  # nginx follows a variable to a hundred others
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """A map of nginx: a variable, what it is when nothing matches, and pairs of a pattern and what it then is."""
-
-    variable: str
-    otherwise: str
-    entries: tuple[tuple[str, str], ...]
 
 
 def recognised(routes: tuple[Route, ...]) -> dict[str, Any]:
-    """Which variable knows the operations of a method, and the maps that it takes."""
-    by_method: dict[str, list[Route]] = {}
+    """What a path must look like, and the maps that make `$published` the operation it stands for."""
+    methods: dict[str, list[Route]] = {}
     for route in routes:
-        by_method.setdefault(route.method, []).append(route)
-    if "HEAD" in by_method and "GET" in by_method:
-        by_method["HEAD"] += by_method["GET"]
-    methods = {method: f"$op_{method}" for method in by_method}
+        methods.setdefault(route.method, []).append(route)
     if "GET" in methods:
-        methods.setdefault("HEAD", methods["GET"])
-    return {
-        "methods": methods,
-        "operations": [each for method, own in by_method.items() for each in _maps(f"$op_{method}", own)],
-    }
+        methods["HEAD"] = [*methods.get("HEAD", []), *methods["GET"]]
+    deep = lookup.depth(methods)
+    return {"canonical": paths.canonical_pattern(deep), "operations": list(lookup.maps("$published", methods, deep))}
 
 
 def particular(routes: tuple[Route, ...]) -> dict[str, Any]:
@@ -70,66 +50,6 @@ def permitted(routes: tuple[Route, ...], passers: Iterable[Passer]) -> dict[str,
         "restricted": {id_: sets[chosen] for id_, chosen in restricted},
         "may": {variable: [key[name] for name in key if name in chosen] for chosen, variable in sets.items()},
     }
-
-
-def _maps(name: str, routes: list[Route]) -> Iterator[Map]:
-    """The patterns in order; for many of them a look tries a whole chunk at once. Where the chunk that matched has
-    guards, its routes may all have to step back: then the look goes on behind it."""
-    chunks = list(_chunks(routes))
-    if len(chunks) == 1:
-        yield Map(name, NONE, tuple(_entries(chunks[0])))
-        return
-    variable, looks = name, 0
-    look: list[tuple[str, str]] = []
-    for number, chunk in enumerate(chunks):
-        own, behind, last = f"{name}_{number}", f"{name}_behind_{number}", number == len(chunks) - 1
-        look.append((f"~^(?:{'|'.join(route.pattern.body for route in chunk)})\\z", own))
-        if not last and (looks == MOST_LOOKS or not any(route.guards for route in chunk)):
-            yield Map(own, NONE, tuple(_entries(chunk)))
-            continue
-        following = NONE if last else behind
-        yield Map(own, following, tuple(_entries(chunk)))
-        yield Map(variable, following, tuple(look))
-        variable, look, looks = behind, [], looks + 1
-
-
-def _entries(routes: list[Route]) -> Iterator[tuple[str, str]]:
-    """A route steps back from a path that an unpublished operation may claim, and those behind it are tried. When there
-    are too many guards for one pattern, such a path is refused without a look at the others."""
-    for route in routes:
-        body = route.pattern.body
-        *most, last = [*_packed(route.guards, paths.TOKEN_LIMIT)] or [""]
-        for guards in most:
-            yield f"~^(?={body}\\z)(?:{guards})\\z", NONE
-        yield f"~^(?={body}\\z)(?!(?:{last})\\z)" if last else f"~^{body}\\z", nginx_quote(route.operation)
-
-
-def _chunks(routes: list[Route]) -> Iterator[list[Route]]:
-    """Neighbours that are tried as one pattern first; as many as there are chunks, so that both tries are short."""
-    most = max(4, isqrt(len(routes)))
-    chunk: list[Route] = []
-    size = 0
-    for route in routes:
-        more = paths.size(route.pattern.body)
-        if chunk and (len(chunk) == most or size + more > 2 * paths.TOKEN_LIMIT):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(route)
-        size += more
-    if chunk:
-        yield chunk
-
-
-def _packed(bodies: Iterable[str], limit: int) -> Iterator[str]:
-    """Alternatives joined, as many as fit."""
-    joined = ""
-    for body in bodies:
-        if joined and paths.size(joined) + paths.size(body) > limit:
-            yield joined
-            joined = ""
-        joined = f"{joined}|{body}" if joined else body
-    if joined:
-        yield joined
 
 
 def map_keys(routes: Iterable[Route]) -> dict[str, str]:

@@ -21,7 +21,8 @@ REMOVED = """
     CF-Warp-Tag-Id CF-Worker CF-Access-Authenticated-User-Email CF-Access-Jwt-Assertion CF-Access-Client-Id
     CF-Access-Client-Secret Cdn-Loop Ngrok-Skip-Browser-Warning
 """.split()  # noqa: SIM905
-# What the backend must not tell a caller, or nginx itself: its make and version, its parts, orders to a proxy.
+# What the backend must not tell a caller, or nginx itself: its make and version, its parts, inside addresses, orders to
+# a proxy.
 HIDDEN = """
     X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Sendfile Server
     X-Powered-By X-Powered-By-Plesk X-Powered-CMS X-CF-Powered-By X-Server-Powered-By Powered-By X-AspNet-Version
@@ -32,5 +33,5 @@ HIDDEN = """
     X-BEServer X-FEServer X-CalculatedBETarget X-DiagInfo X-Varnish X-Varnish-Backend X-Varnish-Server
     X-Envoy-Upstream-Service-Time X-Envoy-Original-Dst-Host X-Kubernetes-PF-FlowSchema-UID
     X-Kubernetes-PF-PriorityLevel-UID X-Debug-Token X-Debug-Token-Link X-ChromeLogger-Data X-SourceFiles
-    SourceMap X-SourceMap Via Alt-Svc Set-Cookie Set-Cookie2
+    SourceMap X-SourceMap Via Alt-Svc Set-Cookie Set-Cookie2 Content-Location Refresh Link
 """.split()  # noqa: SIM905

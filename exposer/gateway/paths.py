@@ -42,12 +42,11 @@ _SLASH = "%(?:25)?2[Ff]"
 _ANY_SLASH = f"(?:/|{_SLASH})"
 
 # A segment is not made of dots alone, and no space is at its edge: some systems trim those.
-_SEGMENT = f"(?!\\.+(?:[/? ]|{_SLASH})|%20)(?:[{PLAIN}]++|{_ENCODED})++(?<!%20)"
+_SEGMENT = f"(?!\\.+(?:(?![^/?])|{_SLASH})|%20)(?:[{PLAIN}]++|{_ENCODED})++(?<!%20)"
 _QUERY = "(?:\\?[\\x21\\x22\\x24-\\x7e]*+)?+"
 
-# Applied to the request's target and one space, so that something can stand behind it (see site).
-CANONICAL = f"(?P<raw_path>(?:/{_SEGMENT})++/?|/){_QUERY} "
-SLASHED = f"(?P<slashed_path>/{_SEGMENT}(?:{_ANY_SLASH}{_SEGMENT})*+{_ANY_SLASH}?+){_QUERY} "
+# To be anchored at both ends, as the canonical one is.
+SLASHED = f"(?P<slashed_path>/{_SEGMENT}(?:{_ANY_SLASH}{_SEGMENT})*+{_ANY_SLASH}?+){_QUERY}"
 MARK = "%"
 
 _TOKEN = f"(?:[^/%]|%{H}{H})"
@@ -55,9 +54,10 @@ _TOKEN_BESIDE = f"(?:[^/%]|(?!{_SLASH})%{H}{H})"  # in a path that may have enco
 _WIDE_TOKEN = f"(?>%252[Ff]|%{H}{H}|[^%])"
 _PARAM = re.compile(r"\{[^{}/]*\}")
 _PLAIN_CHAR = re.compile(f"[{PLAIN}]")
-_CANONICAL = re.compile(f"{CANONICAL}\\Z")
 _SLASHED = re.compile(f"{SLASHED}\\Z")
 _RAW_ONLY = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
+
+MOST_HEAD = 200  # bytes: a table's entry of nginx has little room
 
 LITERAL, MIXED, PARAM, WIDE = range(4)
 TOKEN_LIMIT = 1800  # bytes; nginx refuses a token of more than 4096, and two of these go into one
@@ -87,12 +87,21 @@ class Pattern:
         return size(self.body) <= TOKEN_LIMIT
 
 
+def canonical_pattern(deep: int = 1) -> str:
+    """For a raw request target that is canonical: its `path`, and the first segments of that as `path_head`."""
+    head = f"(?P<path_head>/{_SEGMENT}(?:/{_SEGMENT}){{0,{deep - 1}}}+)" if deep > 1 else f"(?P<path_head>/{_SEGMENT})"
+    return f"(?P<path>{head}(?:/{_SEGMENT})*+/?|/){_QUERY}"
+
+
+_CANONICAL = re.compile(f"{canonical_pattern()}\\Z")
+
+
 def canonical(target: str, *, slashed: bool = False) -> bool:
     """Whether a raw request target (path and query) is free of everything that could be read in two ways.
 
     `slashed`: but for encoded slashes, which only a wide parameter can make sense of.
     """
-    return (_SLASHED if slashed else _CANONICAL).match(target + " ") is not None
+    return (_SLASHED if slashed else _CANONICAL).match(target) is not None
 
 
 def pattern(template: str, wide: Collection[str] = ()) -> Pattern | None:
@@ -110,6 +119,18 @@ def pattern(template: str, wide: Collection[str] = ()) -> Pattern | None:
     except ValueError:  # bytes that are not UTF-8, or half a surrogate pair
         return None
     return Pattern(body, tuple(parts), ranks, words)
+
+
+def head(pattern: Pattern, deep: int) -> str:
+    """The first segments of every path that the pattern matches, in small letters; "" where they are not always the
+    same, or not always written the same."""
+    begin = [part for part in pattern.segments[:deep] if part]
+    if not begin or any(pattern.ranks[:deep]):
+        return ""
+    words = [_decoded_bytes(part) for part in begin]
+    if not all(byte in _RAW_ONLY for word in words for byte in word) or sum(map(len, words)) > MOST_HEAD:
+        return ""
+    return "".join(f"/{word.decode()}" for word in words).lower()
 
 
 def guard(template: str, wide: Collection[str] = (), *, slashed: bool = False) -> str:

@@ -1,12 +1,13 @@
 """Where an answer points to: the own address becomes a path, an inside one is left out. As patterns for nginx. Pure.
 
-The headers are Location, Content-Location, Refresh and Link. What names the backend itself becomes relative to whatever
-address the caller used, so a new public address needs no reload. Relative and public addresses stay. Everything else
-(private names, bare addresses, user names, odd schemes) would tell about the inside, and the header is left out. The
-status and the body are never changed.
+The headers are Location and Link; Content-Location and Refresh, which no API client follows, are hidden: a look at each
+would cost every call. What names the backend itself becomes relative to whatever address the caller used, so a new
+public address needs no reload. Relative and public addresses stay. Everything else (private names, bare addresses, user
+names, odd schemes) would tell about the inside: such links are left out, and such a redirect leads to where nothing is.
+The status and the body are never changed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exposer.gateway.paths import exact, size
@@ -14,6 +15,7 @@ from exposer.gateway.paths import exact, size
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")  # noqa: S104
 MOST_HOSTS, MOST_NAMES = 16, 1500  # how many, and how long all together
 MOST_LINKS = 6
+NOWHERE = "/.exposer/nowhere"  # nothing is ever published there
 _USUAL_PORTS = ("80", "443")
 
 _TEXT = "[^\\x00-\\x1f\\x7f]"
@@ -42,58 +44,30 @@ class Rule:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """A header that points somewhere, the variable that holds the backend's, and the rules in order; else it goes."""
-
-    header: str
-    source: str
-    rules: tuple[Rule, ...]
-
-    @property
-    def variable(self) -> str:
-        return f"$to_{self.header.lower().replace('-', '_')}"
-
-
-def pointers(hosts: Iterable[str]) -> Iterator[Pointer]:
-    """All of them. `hosts` are the backend's own names, with or without a port; loopback names are always its own."""
+def redirects(hosts: Iterable[str]) -> tuple[Rule, ...]:
+    """What becomes of Location; the last rule is for any. `hosts` are the backend's own names, with or without a port;
+    loopback names are always its own."""
     own = _own(hosts)
-    for header in ("Location", "Content-Location"):
-        name = header.lower().replace("-", "_")
-        yield Pointer(header, f"$upstream_http_{name}", tuple(_plain(own, name)))
-    yield Pointer("Refresh", "$upstream_http_refresh", tuple(_refresh(own)))
-    yield Pointer("Link", "$upstream_http_link", tuple(_links(own)))
-
-
-def _plain(own: str, name: str) -> Iterator[Rule]:
-    yield Rule(f"{own}{_ROOTED}(?P<path_of_{name}>{_TEXT}+)", f"$path_of_{name}")
-    yield Rule(f"{own}(?P<rest_of_{name}>(?:[?#]{_TEXT}*)?)", f"/$rest_of_{name}")
-    yield Rule(f"{_ABROAD}{_TEXT}+", f"$upstream_http_{name}")
-
-
-def _refresh(own: str) -> Iterator[Rule]:
-    """`5`, or `5; url=…`, perhaps in quotes."""
-    wait = (
-        "(?P<refresh_after>(?>[0-9.]+ *[;,] *(?:url *= *)?[\"']?))"  # once and for all: "url=" is no relative address
+    return (
+        Rule(f"{own}{_ROOTED}(?P<path_of_location>{_TEXT}+)", "$path_of_location"),
+        Rule(f"{own}(?P<rest_of_location>(?:[?#]{_TEXT}*)?)", "/$rest_of_location"),
+        Rule(f"(?P<location_abroad>{_ABROAD}{_TEXT}+)", "$location_abroad"),
+        Rule("[\\s\\S]*", NOWHERE),
     )
-    yield Rule("[0-9.]+", "$upstream_http_refresh")
-    yield Rule(f"{wait}{own}{_ROOTED}(?P<path_of_refresh>{_TEXT}+)", "$refresh_after$path_of_refresh")
-    yield Rule(f"{wait}{own}(?P<rest_of_refresh>(?:[?#\"']{_TEXT}*)?)", "$refresh_after/$rest_of_refresh")
-    yield Rule(f"{wait}{_ABROAD}{_TEXT}+", "$upstream_http_refresh")
 
 
-def _links(own: str) -> Iterator[Rule]:
-    """`<…>; rel=next, <…>; rel=last`: all of them point outside, or a few of them to the backend itself."""
+def links(hosts: Iterable[str]) -> tuple[Rule, ...]:
+    """What becomes of Link: `<…>; rel=next, <…>; rel=last`, all of which point outside, or a few to the backend."""
+    own = _own(hosts)
     tail = "[^<\\x00-\\x1f\\x7f]*"
     target = f"{_ABROAD}[^<>\\x00-\\x1f\\x7f]*>{tail}"
-    yield Rule(f"{tail}(?:<{target})*+", "$upstream_http_link")
     define = f"(?(DEFINE)(?P<link_own>{own}{_ROOTED})(?P<link_target>{target}))"
     first, *more = (
         f"(?P<link_from_{n}><)(?:(?P>link_own))?(?P<link_to_{n}>(?P>link_target))" for n in range(MOST_LINKS)
     )
     rest = "".join(f"(?:{one})?" for one in more)
     value = "".join(f"$link_from_{n}$link_to_{n}" for n in range(MOST_LINKS))
-    yield Rule(f"{define}{first}{rest}", value)
+    return (Rule(f"{tail}(?:<{target})*+", "$upstream_http_link"), Rule(f"{define}{first}{rest}", value))
 
 
 def _own(hosts: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from exposer.gateway.calls import map_keys, particular, permitted, recognised
 from exposer.gateway.headers import HIDDEN, REMOVED
 from exposer.gateway.limits import limits
 from exposer.gateway.passer import Passer
-from exposer.gateway.pointers import Pointer, pointers
+from exposer.gateway.pointers import links, redirects
 from exposer.gateway.policy import Policy
 from exposer.gateway.refusals import EARLY, forbidden, problems, slowed
 from exposer.gateway.sizes import sizes
@@ -155,8 +155,7 @@ def _credentials(policy: Policy) -> dict[str, Any]:
         "credential_sources": " ".join([*sources, "$args"]),
         # Without any way to show a key no text is one.
         "credential": f"(?|{'|'.join(shapes[method] for method in policy.methods) or '(?!)(?P<clear>)(?P<shown>)'})",
-        "canonical": raw.CANONICAL,
-        "slashed": raw.SLASHED if any(route.pattern.wide for route in policy.routes) else "",
+        "slashed": [raw.SLASHED] if any(route.pattern.wide for route in policy.routes) else [],
         "slash_mark": raw.MARK,
         "key_shape": key.format("[a-z0-9]{8}"),
         "leak": f"\\S*{key.format('[a-z0-9]{8}')}",
@@ -181,11 +180,12 @@ def _headers(policy: Policy) -> dict[str, Any]:
     added = policy.upstream_auth[0].lower() if policy.upstream_auth else ""
     removed = {name.lower(): name for name in (*REMOVED, policy.header)}
     removed.pop(added, None)
-    found: list[Pointer] = list(pointers((policy.upstream_host, _where(policy), *policy.own_hosts)))
+    hosts = (policy.upstream_host, _where(policy), *policy.own_hosts)
     return {
         "removed": list(removed.values()),
-        "hidden": [*HIDDEN, *(pointer.header for pointer in found)],
-        "pointers": found,
+        "hidden": HIDDEN,
+        "redirects": redirects(hosts),
+        "links": links(hosts),
         "added": (policy.upstream_auth[0], policy.upstream_auth[1].reveal()) if policy.upstream_auth else None,
     }
 

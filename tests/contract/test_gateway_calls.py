@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from exposer.gateway.host import find_nginx
+from exposer.gateway.pointers import NOWHERE
 from exposer.openapi.model import Operation
 from tests.support.eventually import eventually
 from tests.support.gateway import Gate, log, op, secret_header
@@ -156,7 +157,6 @@ class TestPointers:
         value = value.format(backend=gate.echo.url)
         found = self.shown(gate, f"Location: {value}")
         assert [each.encode("latin-1").decode() for each in found] == [shown]
-        assert [each.encode("latin-1").decode() for each in self.shown(gate, f"Content-Location: {value}")] == [shown]
 
     @pytest.mark.parametrize(
         "value",
@@ -173,13 +173,15 @@ class TestPointers:
     )
     def test_an_address_of_the_inside_does_not_get_out(self, gate: Gate, value: str) -> None:
         value = value.format(backend=gate.echo.url)
-        for field in (f"Location: {value}", f"Content-Location: {value}", f"Refresh: 0; url={value}"):
-            assert self.shown(gate, field) == []
+        assert self.shown(gate, f"Location: {value}") == [NOWHERE]
+        assert gate.call(NOWHERE).status == 404
         assert self.shown(gate, f"Link: <{value}>; rel=next") == []
 
-    def test_refresh_and_links_follow(self, gate: Gate) -> None:
+    def test_what_nobody_follows_goes_whatever_it_says(self, gate: Gate) -> None:
+        assert self.shown(gate, "Refresh: 5; url=/x") == self.shown(gate, "Content-Location: /x") == []
+
+    def test_links_follow(self, gate: Gate) -> None:
         at = gate.echo.url
-        assert self.shown(gate, f"Refresh: 5; url='{at}/x'") == ["5; url='/x'"]
         links = f'<{at}/x?page=2>; rel="next", <https://docs.example.com/>; rel=help, <y>; rel="last"'
         assert self.shown(gate, f"Link: {links}") == [links.replace(at, "")]
         many = [f"<{at}/x?page={page}>; rel=p{page}" for page in range(6)]
@@ -188,7 +190,8 @@ class TestPointers:
 
     def test_a_backend_has_no_second_say(self, gate: Gate) -> None:
         field = f"Location: {gate.echo.url}/x\r\nLocation: http://10.0.0.8/x"
-        assert self.shown(gate, field) == ["/x"]
+        assert self.shown(gate, field)[:1] == ["/x"]
+        assert "10.0.0.8" not in str(self.shown(gate, field))
 
     def test_refusals_point_nowhere(self, gate: Gate) -> None:
         assert "Location" not in gate.call("/nothing").headers
