@@ -137,6 +137,17 @@ class ProcessId:
         return f"ProcessId({self.pid}, started={self.started!r})"
 
 
+def group_exists(number: int) -> bool:
+    """Whether there is a process, or a group, of that number: when a leader has died the others may go on."""
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return started_at(number) is not None
+    except OSError:
+        pass
+    return True
+
+
 def _signal_leaderless(group: int, boot: str, number: int) -> bool:
     """A group whose leader has died still belongs to us while the leader's pid is free: a pid is not given out
     again as long as a process group of that number exists."""

@@ -4,18 +4,21 @@ The supervisor renews a lease from its own loop. When it has been silent for lon
 is over, or when the panic lock appears, the guard runs the same cut as `exposer panic` (without a lock of its own in
 the first two cases). It imports nothing but the standard library, `files`, `procs` and `panic`.
 
-Three processes keep each other alive, and no two of them can be killed without the third closing everything:
+Three processes keep each other alive. No two of them can be killed or stopped without the third closing everything,
+and killed all three at once they take tunnel and gateway along:
 
 - the supervisor starts the guard anew when it has ended, and opens no tunnel before one is ready;
 - the guard starts a detached supervisor anew (a few times, with growing waits) when it died without a `down`. One in
   the foreground belongs to a terminal: it is not started again, and what it left is cut when its lease runs out;
-- the leash, a copy of the guard in a session of its own, sleeps until the guard is gone. It holds the lease while there
-  is no guard, and when the supervisor is gone as well it cuts: tunnel, gateway and keys, within a second or two.
+- the leash, a copy of the guard in a session of its own, watches the lease too: with supervisor and guard both stopped
+  it cuts. When the guard is gone it holds the lease, and when the supervisor is gone as well it cuts: tunnel, gateway
+  and keys, within a second or two. Tunnel and gateway are tethered to it (see `tether`): the kernel kills them when it
+  is killed. The leash of a new guard ties them anew, so supervisor and guard may both be replaced freely.
 
-Tunnels are not children of the guard. A parent-death signal would end the tunnel alone and leave the gateway's keys in
-force, it is tied to the thread that forked and is lost when the child changes its user, and every new version of the
-guard would cost the public address. The leash closes all of it, and supervisor and guard may both be replaced freely.
-Where there are no pidfds (macOS) deaths are seen by looking twice a second.
+Tunnels are not children of the guard. A parent-death signal is tied to the thread that forked and is lost when the
+child changes its user, nginx's workers would not get it, and every new guard would cost the public address.
+A gateway in a container is not tethered: nothing from outside this machine reaches it without its tunnel.
+Where there are no pidfds (macOS) deaths are seen by looking twice a second, and nothing is tethered.
 """
 
 import json

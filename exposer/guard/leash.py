@@ -1,17 +1,26 @@
-"""The leash: a copy of the guard that sleeps until the guard is gone, and cuts when the supervisor is gone as well."""
+"""The leash: a copy of the guard that holds what the guard holds, should that be stopped or gone.
 
+It watches the lease on its own, a little more patiently than the guard: with supervisor and guard both stopped it
+cuts. When the guard is gone it cuts as soon as the supervisor is gone as well. And what passes data is tethered to it:
+when it is killed together with the others, the kernel kills tunnel and gateway with it.
+"""
+
+import json
 import os
 import signal
 
+from exposer import files
 from exposer.files import FileLock, Places
 from exposer.guard.cut import cut
-from exposer.guard.lease import Lease, running_supervisor
-from exposer.guard.verdict import decide
+from exposer.guard.lease import Lease, now, running_supervisor
+from exposer.guard.tether import Tethers
+from exposer.guard.verdict import Verdict, decide
 from exposer.guard.waiting import wait
+from exposer.panic.datapath import CUT_FIRST
 from exposer.procs import Ledger, ProcessId
 
-SLEEP = 60.0  # its end wakes us; where the kernel cannot tell we look oftener
-LOOK = 0.25
+LOOK, LOOK_ALONE = 0.5, 0.25
+LATE = 5.0  # how much longer than the guard it waits for a lease: a cut under way must come to its end
 
 
 def fork_leash(places: Places, guard: ProcessId) -> ProcessId | None:
@@ -23,36 +32,81 @@ def fork_leash(places: Places, guard: ProcessId) -> ProcessId | None:
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        code = hold(places, guard)
+        code = Leash(places, guard).hold()
     finally:
         os._exit(code)
 
 
-def hold(places: Places, guard: ProcessId) -> int:
-    """Until there is another guard, or nothing left to hold."""
-    every = SLEEP if hasattr(os, "pidfd_open") else LOOK
-    while guard.alive():
-        wait([guard], every)
-    lease = Lease(places)
-    while os.path.isdir(places.runtime) and not _another(places, guard):
-        terms = lease.terms()
-        verdict = decide(terms, lease.renewed(), locked=False)
-        if verdict is None and running_supervisor(places, terms) is None and not _somebody_at_it(places):
-            cut(places.name, lock=False, reason="supervisor and guard were both gone")
-            return 0
-        if verdict is not None:
-            cut(places.name, lock=False, reason=verdict.reason)
-            return 0
-        wait([], LOOK)
-    return 0
+class Leash:
+    """One guard's. However it ends, but for another leash in its place, what is tethered to it ends too."""
 
+    def __init__(self, places: Places, guard: ProcessId) -> None:
+        self._places = places
+        self._guard = guard
+        self._lease = Lease(places)
+        self._ledger = Ledger(places.ledger)
+        self._seen: tuple[int, ...] = ()
+        self._tethers = Tethers()
 
-def _another(places: Places, guard: ProcessId) -> bool:
-    """Whether a new guard is there, with a leash of its own."""
-    for entry in reversed(Ledger(places.ledger).entries()):
-        if entry.role == "guard" and entry.process is not None and not entry.detail.get("leash"):
-            return entry.process != guard and entry.process.alive()
-    return False
+    def hold(self) -> int:
+        """Until another guard has a leash of its own, or there is nothing left to hold."""
+        while os.path.isdir(self._places.runtime):
+            self._tether()
+            alive = self._guard.alive()
+            if not alive and self._relieved():
+                break
+            verdict = self._overdue() if alive else self._alone()
+            if verdict is not None:
+                cut(self._places.name, lock=False, reason=verdict.reason)
+                return 0
+            wait([self._guard], LOOK if alive else LOOK_ALONE)
+        self._tethers.let_go()
+        return 0
+
+    def _tether(self) -> None:
+        """Whatever passes data, as soon as it is on record."""
+        try:
+            info = os.stat(self._places.ledger)
+        except OSError:
+            return
+        seen = (info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        if seen == self._seen:
+            return
+        try:
+            entries = self._ledger.read()
+        except OSError:
+            return
+        self._tethers.hold(e.process for e in entries if e.role in CUT_FIRST and e.process is not None)
+        self._seen = seen
+
+    def _overdue(self) -> Verdict | None:
+        """Long over, though there is a guard: it must be stopped, as the supervisor is."""
+        terms = self._lease.terms()
+        if terms is None or now() - self._lease.renewed() <= terms.lease + LATE:
+            return None
+        return Verdict(f"supervisor and guard were silent for longer than the lease of {terms.lease:g} s")
+
+    def _alone(self) -> Verdict | None:
+        """There is no guard: what it would decide, and that there is no supervisor."""
+        terms = self._lease.terms()
+        verdict = decide(terms, self._lease.renewed(), locked=False)
+        if verdict is None and running_supervisor(self._places, terms) is None and not _somebody_at_it(self._places):
+            return Verdict("supervisor and guard were both gone")
+        return verdict
+
+    def _relieved(self) -> bool:
+        """Whether a new guard is there that has a leash."""
+        try:
+            said = json.loads(files.read_private(self._lease.ready, 4096))
+            leash, guard = int(said["leash"]), int(said["guard"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        if guard == self._guard.pid or leash == os.getpid() or ProcessId.of(leash) is None:
+            return False
+        for entry in reversed(self._ledger.entries()):
+            if entry.role == "guard" and entry.process is not None and not entry.detail.get("leash"):
+                return entry.process.pid == guard and entry.process.alive()
+        return False
 
 
 def _somebody_at_it(places: Places) -> bool:

@@ -117,8 +117,13 @@ class Cut:
 
     def finish(self) -> None:
         """What may take its time now that nothing leaves any more: nginx's log, the keys, the lock on a slow disk."""
-        self.path.end_gateway(self.entries, self._is_shut())
-        self.step("gateway ended")
+        try:
+            self.path.end_gateway(self.entries, self._is_shut())
+            self.step("gateway ended")
+        finally:
+            for entry in self.entries:
+                if entry.detail.get("leash"):
+                    self.path.signal(entry, signal.SIGKILL)
         self._put_ring_aside()
         self.insist_on_lock()
 
@@ -157,7 +162,7 @@ class Cut:
 
     def _end(self, roles: "Collection[str]", entries: "list[procs.Entry]") -> None:
         for entry in entries:
-            if entry.role in roles:
+            if entry.role in roles and not entry.detail.get("leash"):  # its end would be the gateway's, log and all
                 self.path.signal(entry, signal.SIGKILL)
 
     def _cut_backend(self, entry: procs.Entry) -> None:

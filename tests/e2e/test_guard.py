@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from exposer.procs import started_at
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
 
 pytestmark = pytest.mark.nginx
 PARTS = ("gateway", "backend")
@@ -31,13 +32,44 @@ def reasons(exposure: Exposure) -> list[str]:
     return [json.loads(path.read_text())["reason"] for path in folder.glob("*.json")]
 
 
-def short(make_exposure, lease: str = "6s", extra: str = "") -> Exposure:
-    return make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()) + extra)
+def short(make_exposure, lease: str = "6s", tunnel: str = 'provider = "local"') -> Exposure:
+    return make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()).replace('provider = "local"', tunnel))
 
 
 def kill(*pids: int) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def tunnelled(make_exposure, tmp_path, lease: str = "90s") -> Exposure:
+    """Online through a tunnel that is a process of its own."""
+    program = tmp_path / "cloudflared"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {REPOSITORY}/tests/support/fake_cloudflared.py "$@"\n')
+    program.chmod(0o755)
+    tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
+    return short(make_exposure, lease, tunnel=tunnel)
+
+
+def start(exposure: Exposure) -> "subprocess.Popen[str]":
+    """In the foreground, until its tunnel is there. Nobody can ask its public address, so it is never online."""
+    process = exposure.begin("up")
+    eventually(lambda: exposure.pid("tunnel") and started_at(exposure.pid("tunnel")), within=40)
+    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    return process
+
+
+def workers(exposure: Exposure) -> list[int]:
+    """nginx's processes, the first one too."""
+    pid = exposure.pid("gateway")
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [pid, *map(int, file.read().split())]
+
+
+def tethered(exposure: Exposure, count: int) -> bool:
+    """Whether the leash holds so many: each has a pipe of its own, with both ends in there."""
+    (pid,) = guards(exposure, leash=True)
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return sum(1 for link in set(links) if link.startswith("pipe:") and links.count(link) == 2) == count
 
 
 def test_a_stopped_supervisor_is_cut_when_its_lease_is_over_and_the_keys_stay(make_exposure) -> None:
@@ -97,22 +129,74 @@ def test_with_supervisor_and_guard_killed_at_once_nothing_stays_open(sample: Exp
 
 
 def test_a_tunnel_of_its_own_ends_with_supervisor_and_guard(make_exposure, tmp_path) -> None:
-    import sys
+    exposure = tunnelled(make_exposure, tmp_path)
+    with start(exposure) as process:
+        parts = [exposure.pid("tunnel"), *workers(exposure)]
+        kill(*guards(exposure, leash=False), process.pid)
+        eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
+        process.communicate()
 
-    from tests.support.exposure import REPOSITORY
 
-    program = tmp_path / "cloudflared"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {REPOSITORY}/tests/support/fake_cloudflared.py "$@"\n')
-    program.chmod(0o755)
-    tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
-    exposure = make_exposure(sample_config(free_port()).replace('provider = "local"', tunnel))
-    process = exposure.begin("up")
-    eventually(lambda: exposure.pid("tunnel") and started_at(exposure.pid("tunnel")), within=40)
-    tunnel_pid, gateway = exposure.pid("tunnel"), exposure.pid("gateway")
-    eventually(lambda: len(guards(exposure, leash=False)) == 1)
-    kill(*guards(exposure, leash=False), process.pid)
-    eventually(lambda: not started_at(tunnel_pid) and not started_at(gateway), within=15)
+def test_supervisor_and_guard_stopped_together_are_cut_when_the_lease_is_over(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path, lease="4s")
+    with start(exposure) as process:
+        parts = [exposure.pid("tunnel"), *workers(exposure)]
+        for pid in (process.pid, *guards(exposure, leash=False)):
+            os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
+        eventually(lambda: any("supervisor and guard were silent" in why for why in reasons(exposure)), within=20)
+        process.communicate()
+    assert not (exposure.state / exposure.name / "PANIC").exists()
+
+
+def test_killed_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path)
+    with start(exposure) as process:
+        parts = [exposure.pid("tunnel"), *workers(exposure)]
+        listen = next(e["detail"]["listen"] for e in exposure.ledger() if e["detail"].get("listen"))
+        eventually(lambda: tethered(exposure, 2), within=20)
+        kill(process.pid, *guards(exposure, leash=False), *guards(exposure, leash=True))
+        eventually(lambda: not any(started_at(pid) for pid in parts), within=10)
+        assert get(f"http://{listen}/").status == 0
+        process.communicate()
+
+
+def test_a_supervisor_that_is_replaced_finds_the_same_tunnel_and_gateway(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path)
+    with start(exposure) as process:
+        before = [exposure.pid("tunnel"), exposure.pid("gateway")]
+        kill(process.pid)
+        process.communicate()
+    again = start(exposure)
+    eventually(lambda: exposure.run("audit", "--events", "--json").stdout.count("taken over") >= 2, within=40)
+    assert [exposure.pid("tunnel"), exposure.pid("gateway")] == before
+    again.terminate()
+    again.communicate()
+    assert not any(started_at(pid) for pid in before)
+
+
+def test_a_guard_that_is_replaced_leaves_tunnel_and_gateway_as_they_are(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path)
+    process = start(exposure)
+    parts = [exposure.pid("tunnel"), *workers(exposure)]
+    (leash,) = guards(exposure, leash=True)
+    kill(*guards(exposure, leash=False))
+    eventually(lambda: not started_at(leash) and len(guards(exposure, leash=True)) == 1, within=30)
+    eventually(lambda: tethered(exposure, 2), within=20)
+    assert all(started_at(pid) for pid in parts)
+    process.terminate()
     process.communicate()
+
+
+def test_a_leash_that_is_killed_takes_the_gateway_along_and_both_are_started_anew(sample: Exposure) -> None:
+    sample.up()
+    eventually(lambda: tethered(sample, 1), within=20)
+    before, (leash,) = workers(sample), guards(sample, leash=True)
+    kill(leash)
+    eventually(lambda: not any(started_at(pid) for pid in before), within=10)
+    eventually(lambda: sample.pid("gateway") not in (0, *before) and sample.phase() == "online", within=40)
+    eventually(lambda: guards(sample, leash=True) not in ([], [leash]), within=20)
+    eventually(lambda: sample.get("/api/notes").status == 200, within=20)
 
 
 def test_a_supervisor_in_the_foreground_is_not_started_again(make_exposure) -> None:
