@@ -24,6 +24,7 @@ from exposer.keys.model import Ring
 from exposer.keys.ring import settle
 from exposer.keys.status import advice, describe, timestamp
 from exposer.keys.store import RingBrokenError, RingStore
+from exposer.notify.last import people
 from exposer.notify.teller import Teller
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
 from exposer.procs import Entry
@@ -243,7 +244,9 @@ class House(Teller):
     def for_panic(self) -> Mapping[str, Any]:
         probe, answer = self.probe()
         there = at_provider(self.config.tunnel, self.config.name, resolve)
-        return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer, "at_provider": there}
+        return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer, "at_provider": there} | {
+            "people": people(self.config)
+        }
 
     def describe(self) -> Mapping[str, Any]:
         now = time.time()

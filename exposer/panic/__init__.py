@@ -117,6 +117,8 @@ def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
         engine.over(ENGINE_SECONDS)
     from exposer.panic.report import write
 
+    for cut in cuts:
+        _whatever_happens(cut, Cut.tell_people)
     return [write(cut) for cut in cuts]
 
 

@@ -36,6 +36,7 @@ class Cut:
         self._begun = begun
         self.locking: Attempt | None = None
         self._shutting: Attempt | None = None
+        self._people: tuple[dict[str, Any], dict[str, str]] | None = None
         self.entries: list[procs.Entry] = []
         self.path = DataPath(self.step, self.trouble, self.notes)
 
@@ -89,6 +90,7 @@ class Cut:
         self.cut_ms = self.elapsed()
         self.step("data path cut")
         self._cut_at_provider()
+        self._remember_people()
         self._end(WATCHERS, self.entries)
         self._cut_late()
         self._end({entry.role for entry in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries)
@@ -104,16 +106,44 @@ class Cut:
         watching = [e for e in self.entries if e.role == "supervisor" and e.detail.get("at_provider")]
         if not watching:
             return
-        from exposer.panic import provider
+        from exposer.panic import aside
         from exposer.panic.report import path_of
 
         job = watching[-1].detail["at_provider"]
         try:
-            provider.begin(job, provider.environment(job, watching[-1].process), path_of(self))
+            scheme, _, name = str(job["credential"]).partition(":")
+            found = aside.environment([name] if scheme == "env" else [], watching[-1].process)
+            aside.begin("exposer.panic.provider", job, found, path_of(self))
             self.notes.append(f"the tunnel is being cut at {job['provider']} too; the report will say what came of it")
             self.step("provider asked")
         except (OSError, KeyError, TypeError, ValueError) as error:
             self.trouble.append(f"the tunnel could not be cut at its provider: {error}")
+
+    def _remember_people(self) -> None:
+        """Who is to be told, while it can be known how. A drill is nobody's business: it comes back."""
+        watching = [e for e in self.entries if e.role == "supervisor" and e.detail.get("people")]
+        if not watching or self.options.drill:
+            return
+        from exposer.panic import aside
+
+        names = [str(name) for name in watching[-1].detail["people"].get("env", ())]
+        self._people = watching[-1].detail["people"], aside.environment(names, watching[-1].process)
+        self.notes.append("the people in [notify] are being told; the report will say what came of it")
+
+    def tell_people(self) -> None:
+        """In the background; the supervisor, which tells them else, is dead, and with it what it had not sent yet."""
+        if self._people is None:
+            return
+        from exposer.panic import aside
+        from exposer.panic.report import path_of
+
+        (job, found), self._people = self._people, None
+        said = {**job, "name": self.name, "kind": self._kind, "reason": self.options.reason, "at": self.began}
+        said |= {"cut_ms": self.cut_ms, "locked": self.locked, "still_open": self.open}
+        try:
+            aside.begin("exposer.notify.last", said, found, path_of(self))
+        except OSError as error:
+            self.trouble.append(f"the people in [notify] could not be told: {error.strerror}")
 
     def finish(self) -> None:
         """What may take its time now that nothing leaves any more: nginx's log, the keys, the lock on a slow disk."""
@@ -223,11 +253,15 @@ class Cut:
             return True
         return self.backend_mode() == "stop" and not self.adopted(entry)
 
+    @property
+    def _kind(self) -> str:
+        return "drill" if self.options.drill else "panic" if self.locking else "cut"
+
     def as_dict(self) -> "dict[str, Any]":
         return {
             "name": self.name,
             "reason": self.options.reason,
-            "kind": "drill" if self.options.drill else "panic" if self.locking else "cut",
+            "kind": self._kind,
             "at": self.began,
             "cut_ms": self.cut_ms,
             "locked": self.locked,

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 
-from exposer import files, procs
+from exposer import files
+from exposer.panic import aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,31 +17,7 @@ if TYPE_CHECKING:
 
 APIS = {"cloudflared": "https://api.cloudflare.com/client/v4", "ngrok": "https://api.ngrok.com"}
 SECONDS, ALL_SECONDS = 8.0, 60
-REPORT_SECONDS = 15.0
 LARGEST = 64 * 1024
-
-
-def begin(job: "dict[str, Any]", environment: "dict[str, str]", report: str) -> None:
-    """Starts it in the background, in a session of its own. Raises OSError."""
-    argv = [sys.executable, "-m", "exposer.panic.provider", json.dumps(job), report]
-    nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    os.posix_spawn(sys.executable, argv, environment, file_actions=nowhere, setsid=True)
-
-
-def environment(job: "dict[str, Any]", supervisor: procs.ProcessId | None) -> dict[str, str]:
-    """Ours, and the one variable that holds the credential as the supervisor has it."""
-    own = {name: value for name, value in os.environ.items() if name != procs.MARK}
-    scheme, _, name = str(job.get("credential", "")).partition(":")
-    if scheme == "env" and name not in own and supervisor is not None and supervisor.alive():
-        try:
-            with open(f"/proc/{supervisor.pid}/environ", "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:
-            return own
-        begin = os.fsencode(f"{name}=")
-        found = [word[len(begin) :] for word in words if word.startswith(begin)]
-        own |= {name: os.fsdecode(found[0])} if found else {}
-    return own
 
 
 def main(argv: list[str]) -> int:
@@ -52,7 +29,7 @@ def main(argv: list[str]) -> int:
         said = _cloudflare(job, secret) if job["provider"] == "cloudflared" else _ngrok(job, secret)
     except Exception as error:
         said = [f"the tunnel could not be cut at its provider: {_plain(error)}"]
-    _add(report, said)
+    aside.add(report, "At the provider", "provider", said)
     return 0
 
 
@@ -116,19 +93,6 @@ def _plain(error: Exception) -> str:
     """Without anything that the provider's answer or our own request may hold."""
     code = getattr(error, "code", None)
     return f"it answers {code}" if code else f"{type(error).__name__}: {getattr(error, 'reason', '') or error}"
-
-
-def _add(report: str, said: list[str]) -> None:
-    """To the Markdown and to the JSON, once they are there."""
-    data = report.removesuffix(".md") + ".json"
-    procs.wait_until(lambda: os.path.exists(data), REPORT_SECONDS, every=0.05)
-    with open(report, "rb") as file:
-        text = file.read()
-    lines = "".join(f"- {line}\n" for line in said)
-    files.swap(report, text + f"\n## At the provider\n\n{lines}".encode(errors="backslashreplace"))
-    with open(data, "rb") as file:
-        known = json.load(file)
-    files.swap(data, json.dumps({**known, "provider": said}, indent=1).encode())
 
 
 if __name__ == "__main__":

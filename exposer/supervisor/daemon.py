@@ -122,9 +122,7 @@ class Daemon:
 
     def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
         """Blocks until the exposure is offline. `deadline` says when a start has taken too long."""
-        me = ProcessId.of(os.getpid())
-        self.ledger.keep(lambda entry: entry.role != "supervisor")
-        self.ledger.append(Entry("supervisor", me, detail={**self.home.for_panic(), "again": list(self.again)}))
+        self._put_on_record()
         previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
         signal.signal(signal.SIGHUP, self._signalled if self.hangup_ends else lambda *_: self._notice())
         server = self._serve(self.places.control, self._answer)
@@ -149,6 +147,14 @@ class Daemon:
                 self.recorder.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _put_on_record(self) -> None:
+        """With all that the kill switch, which reads no config, has to know. Raises OSError."""
+        me = ProcessId.of(os.getpid())
+        entry = Entry("supervisor", me, detail={**self.home.for_panic(), "again": list(self.again)})
+        self.ledger.append(entry)
+        newest = entry.to_line()
+        self.ledger.keep(lambda other: other.role != "supervisor" or other.to_line() == newest)
 
     def _drive(self, deadline: Callable[[], bool]) -> None:
         stopping_since: float | None = None
@@ -284,7 +290,8 @@ class Daemon:
             self.recorder.rules = home.record_rules()
         self.loop.take_config(home)
         self.guarding.lease_seconds = home.lease
-        with suppress(OSError):  # then the one before stays in force
+        with suppress(OSError):  # then what was before stays in force
             self.guarding.tell_terms()
+            self._put_on_record()
         self.loop.look_soon(SCHEMA)
         self._watch.follow(*home.watched())
