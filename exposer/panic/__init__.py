@@ -129,7 +129,30 @@ def _panic(options: Options, begun: float) -> int:
     if "--name" in options.values:
         _doubt(cuts[0])
     reports = _take_offline(cuts)
+    hidden = [] if "--name" in options.values else _hidden()
+    for cut in cuts[:1]:
+        cut.trouble += hidden
+    if hidden and not cuts:
+        _complain(options, "failed", "; ".join(hidden), "run this as the user who has started it, or as root")
+        return 1
     return _say(cuts, reports, max((cut.cut_ms for cut in cuts), default=0.0), options)
+
+
+def _hidden() -> list[str]:
+    """Folders that are there and that this user may not look into: exposures of somebody else's may be in them."""
+
+    def refuses(root: str) -> bool:
+        try:
+            os.listdir(root)
+        except PermissionError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    roots = [files.runtime_root(), files.state_root()]
+    found = [root for root in dict.fromkeys(roots) if within(LOOK_SECONDS, lambda root=root: refuses(root), False)]  # type: ignore[misc]
+    return [f"{root} may not be looked into, so it is not known what runs there" for root in found]
 
 
 def _drill(options: Options) -> int:
@@ -189,6 +212,8 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
             print("there is no exposure to take offline")
         for cut, report in zip(cuts, reports, strict=True):
             print(f"{cut.name}: {_in_short(cut, took)}")
+            if cut.proof:
+                print(f"  proof: {cut.proof}")
             print(f"  report: {report or 'could not be written'}")
     for line in [line for cut in cuts for line in cut.notes]:
         print(f"note: {line}", file=sys.stderr)

@@ -31,6 +31,7 @@ class Cut:
         self.trouble: list[str] = []
         self.notes: list[str] = []
         self.open: list[str] = []
+        self.proof = ""
         self.began = time.time()
         self.cut_ms = 0.0
         self._begun = begun
@@ -176,6 +177,10 @@ class Cut:
         reading = Attempt(procs.Ledger(self.places.ledger).read)
         if reading.over(DISK_SECONDS / 4) and reading.error is None:
             return _newest(reading.value)
+        if isinstance(reading.error, PermissionError) and not quiet:
+            self.open.append(
+                f"what runs is not known: {self.places.ledger} is another user's; run this as that user, or as root"
+            )
         why = getattr(reading.error, "strerror", None) or reading.error or "its disk does not answer"
         if not quiet:
             self.trouble.append(f"{self.places.ledger}: {why}; what it names is looked for by its mark")
@@ -269,6 +274,7 @@ class Cut:
             "notes": self.notes,
             "trouble": self.trouble,
             "still_open": self.open,
+            "proof": self.proof,
         }
 
 

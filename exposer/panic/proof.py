@@ -26,8 +26,18 @@ def verify(cut: Cut) -> None:
         if not _closed(listen, max(0.1, deadline - time.monotonic())):
             cut.open.append(f"{listen} still takes connections")
     cut.step("local proof", open=len(cut.open))
-    for url in sorted({str(entry.detail.get("url", "")) for entry in cut.entries if entry.role == "tunnel"} - {""}):
-        _ask_outside(cut, url)
+    urls = sorted({str(entry.detail.get("url", "")) for entry in cut.entries if entry.role == "tunnel"} - {""})
+    said = [_ask_outside(cut, url) for url in urls]
+    if not cut.open:
+        said = [text for text in said if text] or ["there is no outside to ask, for it had no public address"]
+        cut.proof = "; ".join(["nothing of it answers on this machine", *said])
+
+
+def _is_loopback(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _closed(listen: str, within: float) -> bool:
@@ -53,14 +63,20 @@ def _accepts(listen: str) -> bool:
         return False
 
 
-def _ask_outside(cut: Cut, url: str) -> None:
-    """Asks the public address for what only our gateway can say."""
+def _ask_outside(cut: Cut, url: str) -> str:
+    """Asks the public address for what only our gateway can say. Returns what became of it, "" for one that nobody
+    outside could ask."""
     secret = next((e.detail for e in cut.entries if e.role == "supervisor" and "probe" in e.detail), {})
     status, body = _get(url, f"/.exposer/{secret.get('probe', 'none')}")
     ours = bool(secret) and body == secret.get("probe_answer")
     if ours or status == "401":
         cut.open.append(f"{url} still answers")
     cut.step("outside proof", url=url, answer=status)
+    if _is_loopback(url):
+        return ""
+    if status.isdigit():
+        return f"{url} answers {status}, and that is not ours"
+    return f"{url} gives no answer from here ({status}), so ask it once more from elsewhere"
 
 
 def _get(url: str, path: str) -> tuple[str, str]:

@@ -114,6 +114,8 @@ The data path was cut after {cut.cut_ms:.1f} ms.
 
 {trouble}
 
+Proof: {cut.proof or "none"}
+
 ## What left in the last 24 hours
 
 {_sums(left)}
