@@ -6,7 +6,8 @@ from pathlib import Path
 
 NOBODY = 65534
 PROGRAM = f"""
-import encodings.ascii, encodings.idna, encodings.latin_1, http.client, importlib, json, os, pkgutil, pwd, socket, sqlite3, sys, urllib.parse
+import encodings.ascii, encodings.idna, encodings.latin_1, http.client, importlib, json, os, pkgutil, pwd, socket
+import sqlite3, sys, urllib.parse
 import exposer.panic
 for module in pkgutil.iter_modules(exposer.panic.__path__):
     if module.name != "__main__":

@@ -1,0 +1,80 @@
+"""A supervisor that lives and does nothing any more: in an endless loop that lets no other thread run, or at a disk."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exposer.procs import started_at
+from tests.e2e.test_guard import PARTS, closed, guards, reasons
+from tests.support.eventually import eventually
+from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.hung import hung
+
+pytestmark = pytest.mark.nginx
+Make = Callable[..., Exposure]
+
+# Loaded by every Python of this exposure. Only the supervisor is a copy of `up`; there a thread waits for its word and
+# then matches an expression that takes for ever, and gives up the interpreter's lock not once.
+SPIN = """
+import os, sys
+
+def wait():
+    import re, threading, time
+
+    def work():
+        while not os.path.exists(os.environ["SPIN"]):
+            time.sleep(0.05)
+        re.match("(a+)+$", "a" * 200 + "b")
+
+    if "up" in sys.argv:
+        threading.Thread(target=work, daemon=True).start()
+
+os.register_at_fork(after_in_child=wait)
+"""
+
+
+def spinning(make_exposure: Make, tmp_path: Path, lease: str = "90s") -> Exposure:
+    """Online, and then its supervisor is in an endless loop."""
+    (tmp_path / "sitecustomize.py").write_text(SPIN)
+    exposure = make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()))
+    exposure.env |= {"PYTHONPATH": str(tmp_path), "SPIN": str(tmp_path / "spin")}
+    exposure.up()
+    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    pid = exposure.pid("supervisor")
+    (tmp_path / "spin").touch()
+    eventually(lambda: busy(pid), within=20)
+    return exposure
+
+
+def busy(pid: int) -> bool:
+    """Whether a thread of it runs, and has done so for a while."""
+    used = sum(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[at]) for at in (11, 12))
+    return used > 300 and Path(f"/proc/{pid}/stat").exists()
+
+
+def test_panic_ends_a_supervisor_in_an_endless_loop(make_exposure: Make, tmp_path: Path) -> None:
+    exposure = spinning(make_exposure, tmp_path)
+    parts = [exposure.pid(role) for role in (*PARTS, "supervisor")]
+    done = exposure.run("panic")
+    assert done.returncode == 0, done.stderr
+    eventually(lambda: closed(exposure, *parts), within=15)
+    assert exposure.run("up", "-d").returncode == 6
+
+
+def test_a_supervisor_in_an_endless_loop_is_cut_when_its_lease_is_over(make_exposure: Make, tmp_path: Path) -> None:
+    exposure = spinning(make_exposure, tmp_path, "5s")
+    parts = [exposure.pid(role) for role in (*PARTS, "supervisor")]
+    eventually(lambda: closed(exposure, *parts), within=40)
+    eventually(lambda: any("silent for longer than" in why for why in reasons(exposure)), within=20)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_state_folder_that_hangs_is_cut_though_supervisor_and_guard_wait_for_it(make_exposure: Make) -> None:
+    exposure = make_exposure('lease = "4s"\n' + sample_config(free_port()))
+    exposure.up()
+    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    parts = [exposure.pid(role) for role in PARTS]
+    with hung(exposure.state / exposure.name):
+        eventually(lambda: get(exposure.url).status == 0 and not any(map(started_at, parts)), within=60)
