@@ -1,15 +1,19 @@
 """Which certificate the gateway shows, and where, by one config."""
 
-import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exposer.config.model import Tunnel
 from exposer.errors import ExposerError
 from exposer.files import Places
 from exposer.gateway.front import Front, Public, has_ipv6, secure_address
-from exposer.tls.authority import LocalAuthority, trusted
-from exposer.tunnels.server import served_by
+
+if TYPE_CHECKING:  # what only some exposures need is loaded by those
+    import ssl
+
+    from exposer.tls.authority import LocalAuthority
+    from exposer.tls.served import Served
 
 
 class Fronts:
@@ -18,8 +22,8 @@ class Fronts:
     def __init__(self, tunnel: Tunnel, places: Places) -> None:
         self._tunnel = tunnel
         self._gateway = Path(places.runtime, "gateway")
-        self._authority = LocalAuthority(Path(places.state), places.name) if tunnel.local_tls else None
-        self._served = served_by(tunnel, places.state) if tunnel.provider == "server" else None
+        self._authority = _authority(places) if tunnel.local_tls else None
+        self._served = _served(tunnel, places) if tunnel.provider == "server" else None
         self._thumbprint = ""
         self._ipv6 = has_ipv6()
 
@@ -45,12 +49,28 @@ class Fronts:
             raise ExposerError("the gateway does not speak TLS yet")
         return secure
 
-    def trust(self) -> ssl.SSLContext | None:
+    def trust(self) -> "ssl.SSLContext | None":
         """What our own look from outside trusts beside the system's authorities. Raises ExposerError."""
         if self._authority is not None:
+            import ssl
+
+            from exposer.tls.authority import trusted
+
             return ssl.create_default_context(cadata=trusted(self._authority.ca_file))
         return None
 
     def watched(self) -> list[Path]:
         """Own certificate files: their change counts at once."""
         return [Path(path) for path in self._served.paths] if self._served is not None and self._served.is_own else []
+
+
+def _authority(places: Places) -> "LocalAuthority":
+    from exposer.tls.authority import LocalAuthority
+
+    return LocalAuthority(Path(places.state), places.name)
+
+
+def _served(tunnel: Tunnel, places: Places) -> "Served":
+    from exposer.tunnels.server import served_by
+
+    return served_by(tunnel, places.state)

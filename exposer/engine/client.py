@@ -25,7 +25,7 @@ USUAL = "/var/run/docker.sock"
 
 def warm_up() -> None:
     """Loads the library before it is needed."""
-    import requests.exceptions  # noqa: F401
+    import docker  # noqa: F401
 
 
 def connect() -> "DockerClient":

@@ -22,7 +22,11 @@ from exposer.errors import ExposerError, MissingError
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.secret import Secret
 from exposer.state.model import Look
-from exposer.tunnels import Cloudflared, Local, Ngrok, Ssh, make
+from exposer.tunnels import make
+from exposer.tunnels.cloudflared import Cloudflared
+from exposer.tunnels.local import Local
+from exposer.tunnels.ngrok import Ngrok
+from exposer.tunnels.ssh import Ssh
 from tests.support import fake_cloudflared, fake_ngrok, fake_ssh_service
 from tests.support.eventually import eventually
 from tests.support.sshd import AVAILABLE, Sshd, free_port
