@@ -73,7 +73,7 @@ def await_healthy(ask: Callable[[], str], dead: Callable[[], bool], within: floa
         next_look[0] = now + LOOK_EVERY
         return dead()
 
-    procs.wait_until(settled, within, every=0.05)
+    procs.wait_until(settled, within, every=0.02)
     return last[0]
 
 
