@@ -66,7 +66,23 @@ def render(
             "no file of trusted certificates was found, so an https backend cannot be verified",
             "install your system's ca-certificates package",
         )
-    context = {
+    context = _context(policy, listen, paths, user, mark, secure)
+    files = {
+        MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
+        UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
+        **(policy.front.files() if policy.front else {}),
+    }
+    for number, tier in enumerate(login_tiers(policy.passers)):
+        if "basic" in policy.methods:
+            files[f"htpasswd.{number}"] = "".join(f"{user}:{passer.htpasswd}\n" for user, passer in tier.items())
+    return files
+
+
+def _context(
+    policy: Policy, listen: str, paths: Paths, user: tuple[str, str] | None, mark: str, secure: str
+) -> dict[str, Any]:
+    """All that the templates may name."""
+    return {
         "listen": listen,
         "secure": secure,
         "paths": paths,
@@ -87,15 +103,6 @@ def render(
         "slowed": slowed(),
         "forbidden": forbidden(),
     }
-    files = {
-        MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
-        UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
-        **(policy.front.files() if policy.front else {}),
-    }
-    for number, tier in enumerate(login_tiers(policy.passers)):
-        if "basic" in policy.methods:
-            files[f"htpasswd.{number}"] = "".join(f"{user}:{passer.htpasswd}\n" for user, passer in tier.items())
-    return files
 
 
 def warm_up() -> None:

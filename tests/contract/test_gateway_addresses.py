@@ -120,6 +120,21 @@ class TestLock:
         assert gate.call("/v1/items").status == 200
 
 
+@pytest.mark.parametrize("start", ["2001:db8:1:2:0:0:", "2001:db8::", "2001:db8:1:2::"])
+def test_a_bad_caller_does_not_escape_to_another_address_of_its_network(tmp_path: Path, start: str) -> None:
+    gate = Gate(tmp_path, caller=CALLER)
+    try:
+        gate.start()
+        wrong = {"X-API-Key": spoiled(gate.keys["alice"])}
+        tried = [call(gate, f"{start}{number:x}:{number:x}", wrong).status for number in range(1, 60)]
+        assert set(tried) == {401, 429}
+        assert call(gate, "2001:db8:1:3::1", wrong).status == 401
+        assert call(gate, "203.0.113.9", wrong).status == 401
+        assert call(gate, f"{start}1:1", gate.key("alice")).status == 200
+    finally:
+        gate.close()
+
+
 def test_without_any_way_to_show_a_key_everything_is_refused_whatever_the_address(
     make_gate: Callable[..., Gate],
 ) -> None:
