@@ -17,7 +17,6 @@ and killed all three at once they take tunnel and gateway along:
 
 Tunnels are not children of the guard. A parent-death signal is tied to the thread that forked and is lost when the
 child changes its user, nginx's workers would not get it, and every new guard would cost the public address.
-A gateway in a container is not tethered: nothing from outside this machine reaches it without its tunnel.
 Where there are no pidfds (macOS) deaths are seen by looking twice a second, and nothing is tethered.
 """
 

@@ -43,13 +43,14 @@ class Tethers:
             self._drop(process)
 
     def _tie(self, process: ProcessId) -> None:
+        number = signal.SIGTERM if _first_of_its_own(process.pid) else signal.SIGKILL
         ends = os.pipe()
         self._held[process] = ends
         try:
             owner = -process.pid if os.getpgid(process.pid) == process.pid else process.pid
             for end in ends:
                 fcntl.fcntl(end, fcntl.F_SETOWN, owner)
-                fcntl.fcntl(end, fcntl.F_SETSIG, signal.SIGKILL)
+                fcntl.fcntl(end, fcntl.F_SETSIG, number)
             if process.alive():  # else the number may be somebody else's by now; the kernel has kept whose it was
                 _arm(ends, os.O_ASYNC)
                 return
@@ -63,6 +64,17 @@ class Tethers:
         _arm(ends, 0)  # closing one end is what sets it off
         for end in ends:
             os.close(end)
+
+
+def _first_of_its_own(pid: int) -> bool:
+    """Whether it is the first process of a container: the kernel keeps from those every signal of its own making that
+    they do not handle, SIGKILL too. nginx handles SIGTERM, and ends at once."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            numbers = next((line.split()[1:] for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        return False
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def _arm(ends: tuple[int, int], flag: int) -> None:

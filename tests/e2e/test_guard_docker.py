@@ -12,7 +12,7 @@ import pytest
 from exposer.procs import started_at
 from tests.e2e.test_docker import DOCUMENT, config, docker, ours
 from tests.e2e.test_docker import pytestmark as needs_engine
-from tests.e2e.test_guard import guards, reasons
+from tests.e2e.test_guard import guards, reasons, tethered
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, get
 from tests.support.images import server_image
@@ -33,6 +33,12 @@ def contained(make_exposure: Make, lease: str = "90s") -> Exposure:
 
 def running(exposure: Exposure) -> str:
     return docker("ps", "-q", "--filter", f"label=io.exposer.name={exposure.name}")
+
+
+def parts_of(exposure: Exposure, role: str) -> list[int]:
+    """The processes of a container's nginx, as this machine numbers them."""
+    pid = exposure.pid(role)
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def closed(exposure: Exposure) -> bool:
@@ -56,6 +62,15 @@ def test_without_supervisor_and_guard_the_leash_cuts_containers_too(make_exposur
     for pid in (exposure.pid("supervisor"), *guards(exposure, leash=False)):
         os.kill(pid, how)
     eventually(lambda: closed(exposure), within=60)
+
+
+def test_killed_all_three_at_once_they_take_gateway_and_link_along(make_exposure: Make) -> None:
+    exposure = contained(make_exposure)
+    parts = [one for role in ("gateway", "link") for one in parts_of(exposure, role)]
+    eventually(lambda: tethered(exposure, 2), within=20)
+    for pid in (exposure.pid("supervisor"), *guards(exposure, leash=False), *guards(exposure, leash=True)):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: get(exposure.url).status == 0 and not any(started_at(pid) for pid in parts), within=20)
 
 
 def test_a_supervisor_that_is_killed_finds_its_containers_again(make_exposure: Make) -> None:
