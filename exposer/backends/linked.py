@@ -148,8 +148,8 @@ def _condition(client: DockerClient, entry: Entry) -> tuple[bool, str]:
         return False, _how_it_ended(container)
     if not containers.same_run(entry, container):
         return False, "the backend's container was restarted from outside"
-    if not link.alive(client, entry):
-        return True, "the link to the backend's container is gone"
+    if not link.alive(client, entry):  # nobody reaches it, and only a start makes a new link
+        return False, "the link to the backend's container is gone"
     return True, ""
 
 

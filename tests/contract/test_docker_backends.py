@@ -304,11 +304,11 @@ def test_a_dead_container_is_seen_with_its_exit_code(stage: Stage) -> None:
     assert "exit code 7" in look.error
 
 
-def test_a_dead_link_makes_the_backend_unhealthy(stage: Stage) -> None:
+def test_without_its_link_a_backend_counts_as_gone_for_only_a_start_makes_another(stage: Stage) -> None:
     part, entry = stage.start(kind="image", image=images.server_image())
     docker("kill", entry.detail["link"]["container"])
     look = part.look(entry)
-    assert (look.alive, look.healthy) == (True, False)
+    assert (look.alive, look.healthy) == (False, False)
     assert "link" in look.error
     assert part.adopt([entry]) is None
 

@@ -166,6 +166,14 @@ def test_a_container_that_dies_is_started_again(contained: Exposure) -> None:
     eventually(lambda: contained.status()["backend"]["restarts"] >= 1)
 
 
+def test_a_link_that_dies_is_made_anew(contained: Exposure) -> None:
+    contained.up()
+    before = container_of(contained, "link")["Id"]
+    docker("kill", before)
+    eventually(lambda: contained.get("/request").status == 200, within=40)
+    assert container_of(contained, "link")["Id"] != before
+
+
 def test_down_removes_containers_and_networks(contained: Exposure) -> None:
     contained.up()
     assert len(ours(contained)) == 3

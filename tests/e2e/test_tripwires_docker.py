@@ -47,6 +47,11 @@ def container(exposure: Exposure, role: str) -> str:
     return docker("ps", "-q", "--filter", label, "--filter", f"label=io.exposer.role={role}")
 
 
+def noticed(exposure: Exposure) -> int:
+    """How often the backend's end was noticed."""
+    return sum(1 for event in json.loads(events(exposure))["events"] if event["kind"] == "gone")
+
+
 def test_a_backend_that_is_put_on_another_network_sets_off_the_panic(make_exposure: Make) -> None:
     exposure = made(make_exposure, config(server_image()))
     docker("network", "connect", "bridge", container(exposure, "backend"))
@@ -82,10 +87,12 @@ def test_another_container_in_the_place_of_an_adopted_one_sets_off_the_panic(mak
 def test_restarts_reloads_and_a_container_made_anew_as_it_was_set_off_nothing(make_exposure: Make) -> None:
     with adopted(make_exposure, "-p", "127.0.0.1::8080") as (exposure, name):
         docker("restart", "-t", "1", name)
-        eventually(lambda: "restarted from outside" in events(exposure), within=30)
+        eventually(lambda: noticed(exposure) >= 1, within=30)
         eventually(lambda: exposure.get("/request").status == 200, within=40)
+        before = noticed(exposure)
         docker("rm", "-f", name)
         docker("run", "-d", "--name", name, "-p", "127.0.0.1::8080", server_image())
+        eventually(lambda: noticed(exposure) > before, within=30)
         eventually(lambda: exposure.get("/request").status == 200, within=40)
         assert "ALARM" not in events(exposure)
         assert reason(exposure) == ""
@@ -101,6 +108,9 @@ def test_what_we_do_to_containers_ourselves_sets_off_nothing(make_exposure: Make
     before = container(exposure, "backend")
     exposure.get("/quit")
     eventually(lambda: container(exposure, "backend") not in ("", before), within=30)
+    eventually(lambda: exposure.get("/request").status == 200, within=40)
+    docker("kill", link := eventually(lambda: container(exposure, "link"), within=30))
+    eventually(lambda: container(exposure, "link") not in ("", link), within=60)
     eventually(lambda: exposure.get("/request").status == 200, within=40)
     if engine == "docker":
         docker("kill", gateway := eventually(lambda: container(exposure, "gateway"), within=30))
