@@ -28,6 +28,7 @@ from exposer.notify.last import people
 from exposer.notify.teller import Teller
 from exposer.openapi.model import Choice, Document, DocumentError, Operation, Publication
 from exposer.procs import Entry
+from exposer.spare import CHECK_EVERY, ELSE, Spare
 from exposer.state.facts import Checked, Documented
 from exposer.supervisor.ports import Part
 from exposer.supervisor.recorder import RecordRules
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 LATER = ("exposer.gatehouse", "exposer.openapi.publish", "exposer.openapi.shelf", "exposer.gateway.outside")
 READING = ("exposer.openapi.read", "exposer.openapi.overlay", "exposer.openapi.profiles")
-# How often the public address is asked from outside (seconds): within each provider's free quota.
-CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "server": 30.0, "local": 15.0}
 NOT_ONLINE = "https://not-online.invalid"
 
 
@@ -64,7 +63,7 @@ class House(Teller):
         self.lease = config.lease
         self.tripwires: Collection[str] = config.panic.on
         self.probes = config.panic.probes
-        self.check_every = CHECK_EVERY.get(config.tunnel.provider, 60.0)
+        self.check_every = CHECK_EVERY.get(config.tunnel.provider, ELSE)
         master = config.auth.master
         self.store = RingStore(Path(places.state), None if master is None else partial(resolve, master))
         self.last_used: Mapping[str, float] = {}
@@ -73,6 +72,7 @@ class House(Teller):
         self._reader: tuple[str, Reader] | None = None
         self._ring: tuple[tuple[int, ...], Ring] | None = None
         self.fronts = Fronts(config.tunnel, places)
+        self.spare = Spare(config, places) if config.second else None
         self._ranges = Ranges(Path(places.state), config.limits.allow_from)
         self._built: dict[str, tuple[object, Part]] = {}
         self._templates = own.folder_digest(config.gateway.templates)
@@ -243,7 +243,8 @@ class House(Teller):
 
     def for_panic(self) -> Mapping[str, Any]:
         probe, answer = self.probe()
-        there = at_provider(self.config.tunnel, self.config.name, resolve)
+        tunnels = [self.config.tunnel, *([self.config.second] if self.config.second else [])]
+        there = [job for tunnel in tunnels if (job := at_provider(tunnel, self.config.name, resolve))]
         return {"panic": self.config.panic.backend, "probe": probe, "probe_answer": answer, "at_provider": there} | {
             "people": people(self.config)
         }
@@ -254,6 +255,7 @@ class House(Teller):
             "backend": self.config.backend.kind,
             "engine": self.engine,
             "provider": self.config.tunnel.provider,
+            "standby": self.config.tunnel.standby or None,
             "source": self._source.removeprefix("file:") or None,
             "keys": [describe(key, now, self.last_used) for key in self.ring().keys],
             "advice": list(self.advice(now)),

@@ -20,7 +20,7 @@ from exposer.openapi.fit import offered
 from exposer.openapi.large import large
 from exposer.secret import Secret
 from exposer.state.facts import Documented
-from exposer.tunnels import CALLERS
+from exposer.tunnels import BY_SOCKET, CALLERS
 
 ANSWERS = {"gpt-action": 100_000}  # what a client takes at the most
 
@@ -59,7 +59,9 @@ def make_gateway(
         large=large(documented.document, documented.operations),
         allow_from=allow_from,
         log_queries=config.audit.queries,
-        caller=CALLERS.get(config.tunnel.provider, ""),
+        caller=_caller(config),
+        doors=config.second is not None,
+        hosts=_hosts(config),
     )
     return NginxProcess(
         folder,
@@ -86,6 +88,21 @@ def _inject(config: Config, documented: Documented) -> Mapping[str, Mapping[str,
     provided = (auth.header,) if auth else ()
     client, header = config.schema.client, config.auth.header
     return offered(document, documented.operations, client=client, header=header, provided=provided).inject
+
+
+def _caller(config: Config) -> str:
+    """The header in which the tunnel says who calls, if all that come in by a socket say it."""
+    tunnels = [config.tunnel, *([config.second] if config.second else [])]
+    found = {CALLERS.get(tunnel.provider, "") for tunnel in tunnels if tunnel.provider in BY_SOCKET}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _hosts(config: Config) -> tuple[str, ...]:
+    """The public names, where they are known beforehand and callers may come by others; else ()."""
+    tunnels = [config.tunnel, *([config.second] if config.second else [])]
+    names = [tunnel.hostname or urlsplit(tunnel.url).hostname or "" for tunnel in tunnels]
+    known = all(names) and not any(":" in name for name in names)
+    return tuple(sorted({name.lower() for name in names} - {"127.0.0.1", "localhost"})) if known else ()
 
 
 def _runner(config: Config, engine: str) -> ContainerNginx | HostNginx:

@@ -10,7 +10,7 @@ from exposer.files import Places
 from exposer.procs import Entry, Ledger
 
 # What gets traffic goes first.
-ORDER = ("tunnel", "gateway", "link", "backend", "network")
+ORDER = ("tunnel", "standby", "gateway", "link", "backend", "network")
 QUICK = ((15, 3.0), (9, 3.0))
 
 

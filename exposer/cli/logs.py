@@ -13,7 +13,7 @@ from exposer.errors import NotRunningError
 from exposer.files import Places
 from exposer.procs import Ledger
 
-PARTS = ("backend", "gateway", "tunnel", "supervisor", "guard", "hooks")
+PARTS = ("backend", "gateway", "tunnel", "standby", "supervisor", "guard", "hooks")
 
 
 @click.command()
@@ -21,7 +21,7 @@ PARTS = ("backend", "gateway", "tunnel", "supervisor", "guard", "hooks")
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is written.")
 @click.option("-n", "--lines", default=100, show_default=True, type=click.IntRange(0), help="How many lines at most.")
 def logs(part: str | None, follow: bool, lines: int) -> None:
-    """Show what PART wrote: backend, gateway, tunnel, supervisor, guard or hooks (default: all, in turn)."""
+    """Show what PART wrote: backend, gateway, tunnel, standby, supervisor, guard or hooks (default: all, in turn)."""
     found = places(settings().file)
     parts = (part,) if part else PARTS
     texts = {name: tail(found, name, lines) for name in parts}
@@ -42,6 +42,7 @@ def log_file(found: Places, part: str) -> Path:
         "backend": Path(found.logs, "backend.log"),
         "gateway": Path(found.runtime, "gateway", "error.log"),
         "tunnel": Path(found.runtime, "tunnel.log"),
+        "standby": Path(found.runtime, "standby", "standby.log"),
         "supervisor": Path(found.logs, "supervisor.log"),
         "guard": Path(found.logs, "guard.log"),
         "hooks": Path(found.logs, "hooks.log"),

@@ -99,6 +99,10 @@ def render(data: Mapping[str, Any]) -> str:
     for role, word in (("backend", "kind"), ("gateway", "engine"), ("tunnel", "provider")):
         if role in data:
             lines.append(_part(role, str(data[role].get(word)), data[role]))
+    if data.get("standby"):
+        lines[-1] += ", open" if data["tunnel"]["open"] else f", closed{_waiting(data['tunnel'])}"
+        second = _part("standby", str(data["standby"]["provider"]), data["standby"])
+        lines.append(second + (", open" if data["standby"]["open"] else f", closed{_waiting(data['standby'])}"))
     if isinstance(data.get("schema"), dict):
         schema = data["schema"]
         stale = ", stale" if schema["stale"] else ""
@@ -124,6 +128,11 @@ def _part(role: str, kind: str, part: Mapping[str, Any]) -> str:
     again = f", restarted {part['restarts']} times" if part.get("restarts") else ""
     why = f": {part['error']}" if part.get("error") else ""
     return f"{role:<9} {kind}, {health}{extra}{again}{why}"
+
+
+def _waiting(part: Mapping[str, Any]) -> str:
+    """What is known from outside of a tunnel that is not the open one."""
+    return {True: ", reachable", False: f", not reachable ({part.get('why')})", None: ""}[part["reachable"]]
 
 
 def _networks(lists: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from exposer.journal import Journal, JournalError
 
 STEPS = {"started", "adopted", "progress", "document", "refused", "failed", "gone", "unwell", "well", "reloaded"}
 STEPS |= {"address", "address-changed", "config-broken", "checked", "journal", "status", "keyring", "draining"}
-STEPS |= {"flapping", "hook-failed", "not-told"}
+STEPS |= {"took-over", "both-down", "flapping", "hook-failed", "not-told"}
 
 
 class Shown:

@@ -56,5 +56,7 @@ def intentions(config: "Config") -> tuple[str, dict[str, Any]]:
         f"start the gateway ({config.engine}) and see it refuse a call without a key",
         f"open the tunnel ({config.tunnel.provider}) and ask its address from outside",
     ]
+    if config.second is not None:
+        steps.append(f"connect {config.second.provider} too, closed, to take over when the first is down from outside")
     text = "\n".join(f"{n}. {step}" for n, step in enumerate(steps, 1))
-    return text, {"schema": 1, "name": config.name} | what
+    return text, {"schema": 1, "name": config.name, "standby": config.tunnel.standby or None} | what

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from exposer.tunnels.binaries import Progress
 
 
+SWITCHED = 40.0  # within so many seconds another tunnel is open, or is not going to be
+
+
 class LazyProviders(click.Group):
     """Each provider's set-up, imported when it is called."""
 
@@ -41,11 +44,48 @@ def list_tunnels() -> None:
     """Show which providers are usable here, and what the others lack."""
     from exposer.tunnels.usable import survey
 
-    found = survey(configured())
-    rows = [(u.provider, "yes" if u.usable else "no", u.version or "-", u.why) for u in found]
+    first, second = both()
+    found = survey(*(tunnel for tunnel in (second, first) if tunnel is not None))
+    used = {u.provider: _used_as(u.provider, first, second) for u in found}
+    rows = [(u.provider, "yes" if u.usable else "no", u.version or "-", used[u.provider] or "-", u.why) for u in found]
     hints = [f"{u.provider}: {u.hint}" for u in found if not u.usable and u.hint]
-    text = "\n".join([table(rows, ("PROVIDER", "USABLE", "VERSION", "NOTE")), *(["", *hints] if hints else [])])
-    answer(text, {"schema": 1, "tunnels": [asdict(usable) for usable in found]})
+    heads = ("PROVIDER", "USABLE", "VERSION", "USED AS", "NOTE")
+    text = "\n".join([table(rows, heads), *(["", *hints] if hints else [])])
+    answer(text, {"schema": 1, "tunnels": [{**asdict(u), "used_as": used[u.provider] or None} for u in found]})
+
+
+def _used_as(provider: str, first: "Tunnel | None", second: "Tunnel | None") -> str:
+    """By the config at hand."""
+    names = [name for name, tunnel in (("first", first), ("standby", second)) if tunnel and tunnel.provider == provider]
+    return " and ".join(names)
+
+
+@tunnel.command()
+@click.argument("which", type=click.Choice(["first", "standby"]), metavar="first|standby")
+def use(which: str) -> None:
+    """Open the first tunnel, or the one that waits, and close the other.
+
+    The second then stays open until it is down, or until the first is asked for again.
+    """
+    from exposer import procs
+    from exposer.cli.find import places, running_status
+    from exposer.control.client import ask
+    from exposer.errors import ExposerError, TimeoutExceededError
+
+    found = places(settings().file)
+    running_status(found)
+    role = "tunnel" if which == "first" else which
+    if why := ask(found.control, "use", tunnel=role).get("error"):
+        raise ExposerError(str(why), "see: exposer status")
+
+    def is_open() -> bool:
+        status = running_status(found)
+        return bool((status.get(role) or {}).get("open")) and not status["schema"]["stale"]
+
+    if not procs.wait_until(is_open, SWITCHED, every=0.1):
+        raise TimeoutExceededError(f"{which} could not be reached from outside, so it was not opened", "exposer status")
+    url = running_status(found).get("public_url") or ""
+    answer(url, {"schema": 1, "open": which, "public_url": url or None})
 
 
 @tunnel.command()
@@ -100,9 +140,15 @@ def setup() -> None:
 
 def configured() -> "Tunnel | None":
     """`[tunnel]` of the config at hand, if there is one that is right."""
+    return both()[0]
+
+
+def both() -> "tuple[Tunnel | None, Tunnel | None]":
+    """The first tunnel of that config, and the second."""
     from exposer.config.load import find_config, load
 
     try:
-        return load(find_config(settings().file)).tunnel
+        config = load(find_config(settings().file))
+        return config.tunnel, config.second
     except ConfigError:
-        return None
+        return None, None

@@ -22,6 +22,7 @@ CHECK_AGAIN = 'mend what is named above, then look again with "exposer config ch
 
 SECTIONS: Mapping[str, Any] = {
     "tunnel": model.Tunnel,
+    "standby": model.Standby,
     "auth": model.Auth,
     "schema": model.Schema,
     "limits": model.Limits,
@@ -66,7 +67,7 @@ def with_provider(config: Config, provider: str) -> Config:
     if provider not in PROVIDERS:
         known = f"should be one of {', '.join(PROVIDERS)}, not {shown(provider)}{guess(provider, PROVIDERS)}"
         raise _error(label, [f"{label}: tunnel.provider: {known}"])
-    tunnel = replace(config.tunnel, provider=provider)
+    tunnel = replace(config.tunnel, provider=provider, standby="")
     unknown = rules.address_problems(provider) if config.limits.allow_from else []
     if found := [*rules.tunnel_problems(tunnel), *unknown]:
         raise _error(label, [f"{label}: {key}: {sentence}" for key, sentence in found])

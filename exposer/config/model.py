@@ -4,7 +4,7 @@ Only `load` makes these; every default of the contract stands here and nowhere e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -101,6 +101,37 @@ class Tunnel:
     def local_tls(self) -> bool:
         """Whether the gateway speaks TLS by an authority of its own."""
         return self.provider == "local" and self.tls
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """`[standby]`: what the provider in `tunnel.standby` needs. `after` is how long the open tunnel may be down from
+    outside until the other takes over, `back` how long the first must have been well until it is the open one again,
+    0 for never."""
+
+    after: float = 60.0
+    back: float = 600.0
+    binary: str = ""
+    hostname: str = ""
+    token: SecretRef | None = None
+    credentials: SecretRef | None = None
+    api_token: SecretRef | None = None
+    traffic_policy: str = ""
+    service: str = ""
+    region: str = ""
+    protocol: str = "auto"
+    host: str = ""
+    user: str = ""
+    port: int = 22
+    identity: str = ""
+    known_hosts: str = ""
+    remote_port: int = 0
+    url: str = ""
+
+    def tunnel(self, provider: str) -> Tunnel:
+        """The same as the `[tunnel]` that it could be."""
+        own = ("after", "back")
+        return Tunnel(provider, **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in own})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +249,7 @@ class Config:
     engine: str = "auto"
     lease: float = 90.0
     tunnel: Tunnel = Tunnel()
+    standby: Standby = Standby()
     auth: Auth = Auth()
     schema: Schema = Schema()
     limits: Limits = Limits()
@@ -228,3 +260,8 @@ class Config:
     audit: Audit = Audit()
     gateway: Gateway = Gateway()
     notes: tuple[str, ...] = ()
+
+    @property
+    def second(self) -> Tunnel | None:
+        """The tunnel that waits, if there is one."""
+        return self.standby.tunnel(self.tunnel.standby) if self.tunnel.standby else None

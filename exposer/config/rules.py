@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from exposer.config.model import Tunnel
+from exposer.config.model import Standby, Tunnel
 from exposer.config.tables import KINDS
 
 Problem = tuple[str, str]  # the key's path, what is wrong with it
@@ -35,8 +35,10 @@ def problems(written: Written, present: Collection[str]) -> list[Problem]:
     found = [*_kind(present), *_unavailable(written, present)]
     if "tunnel.provider" in written or "tunnel.provider" not in present:
         found += tunnel_problems(_tunnel(written), present)
+    found += _standby(written, present)
     if written.get("limits.allow_from"):
         found += address_problems(str(written.get("tunnel.provider", "local")))
+        found += address_problems(str(written.get("tunnel.standby", "")), "tunnel.standby")
     if float(written.get("lease", SHORTEST_LEASE)) < SHORTEST_LEASE:
         found.append(("lease", "should be 3s or longer: a busy machine needs that long to renew it"))
     return [*found, *_upstream_auth(present)]
@@ -50,6 +52,8 @@ def notes(written: Written) -> tuple[str, ...]:
         found.append(f"without effect on a backend given by backend.{kind}: {', '.join(dead)}")
     if written.get("tunnel.tls") and written.get("tunnel.provider", "local") != "local":
         found.append("without effect with this tunnel.provider: tunnel.tls (its callers have TLS anyway)")
+    if idle := [key for key in written if key.startswith("standby.") and not written.get("tunnel.standby")]:
+        found.append(f"without effect while tunnel.standby names no provider: {', '.join(idle)}")
     if str(written.get("tunnel.url", "")).startswith("http://"):
         found.append("tunnel.url begins with http://, so keys cross the network in the clear; use https://")
     return tuple(found)
@@ -86,20 +90,36 @@ def _unavailable(written: Written, present: Collection[str]) -> list[Problem]:
     for door in ("mcp", "privacy"):
         if written.get(f"doors.{door}"):
             found.append((f"doors.{door}", f"{NOT_YET}; leave it out"))
-    if "tunnel.standby" in present:
-        found.append(("tunnel.standby", f"{NOT_YET}; leave it out"))
     return found
 
 
 def _tunnel(written: Written) -> Tunnel:
-    return Tunnel(**{key.removeprefix("tunnel."): value for key, value in written.items() if key.startswith("tunnel.")})
+    return Tunnel(**_table(written, "tunnel"))
 
 
-def address_problems(provider: str) -> list[Problem]:
+def _table(written: Written, name: str) -> dict[str, Any]:
+    return {key.removeprefix(f"{name}."): value for key, value in written.items() if key.startswith(f"{name}.")}
+
+
+def _standby(written: Written, present: Collection[str]) -> list[Problem]:
+    """What the second tunnel still needs; its keys are those of `[tunnel]`."""
+    provider, first = written.get("tunnel.standby"), written.get("tunnel.provider", "local")
+    if not provider:
+        return []
+    if first == "local":
+        return [("tunnel.standby", "has nothing to take over from: a local address cannot be down from outside")]
+    if first == provider == "ngrok":
+        return [("tunnel.standby", "should be another provider: two agents of ngrok fall together")]
+    theirs = [f"tunnel.{key.removeprefix('standby.')}" for key in present if key.startswith("standby.")]
+    found = tunnel_problems(Standby(**_table(written, "standby")).tunnel(provider), theirs)
+    return [(key.replace("tunnel.", "standby."), text.replace("tunnel.", "standby.")) for key, text in found]
+
+
+def address_problems(provider: str, key: str = "tunnel.provider") -> list[Problem]:
     """Where nobody that can be believed says who calls, a list of addresses would keep everybody out."""
     if provider not in ("ngrok", "ssh"):
         return []
-    return [("limits.allow_from", f"needs the caller's address, which tunnel.provider {provider!r} does not tell")]
+    return [("limits.allow_from", f"needs the caller's address, which {key} {provider!r} does not tell")]
 
 
 def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Problem]:

@@ -23,6 +23,8 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "rotate_every": units.format_duration,
     "timeout": units.format_duration,
     "retain": units.format_duration,
+    "after": units.format_duration,
+    "back": lambda seconds: units.format_duration(seconds) if seconds else "never",
     "memory": units.format_size,
     "body": units.format_size,
     "max_size": units.format_size,
@@ -30,7 +32,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "egress": units.format_egress,
 }
 # Numbers that mean "not given" when they are zero, and that the file does not accept.
-UNSET_AT_ZERO = frozenset({"backend.port", "tunnel.remote_port"})
+UNSET_AT_ZERO = frozenset({"backend.port", "tunnel.remote_port", "standby.remote_port"})
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Which keys each table of `exposer.toml` has, and the reader of each."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 from exposer.config import places, references
+from exposer.config.model import Standby
 from exposer.config.values import (
     METHODS,
     Reader,
@@ -21,6 +23,7 @@ from exposer.config.values import (
     key_header,
     many,
     matching,
+    never_or_duration,
     number,
     origin,
     path_on_backend,
@@ -32,6 +35,7 @@ from exposer.config.values import (
 
 KINDS = ("image", "build", "container", "command", "url")
 PROVIDERS = ("cloudflared", "ngrok", "ssh", "server", "local")
+STANDBYS = ("cloudflared", "ngrok", "ssh")  # the others have no agent that could wait
 SSH_SERVICES = ("localhost.run", "pinggy", "serveo")
 ENGINES = ("auto", "docker", "process", "swarm")
 LOGINS = ("api-key", "bearer", "basic", "oauth")
@@ -60,6 +64,7 @@ def tables(folder: Path) -> dict[str, Table]:
         "backend": _backend(folder),
         "backend.auth": {"header": header, "value": partial(references.reference, folder)},
         "tunnel": _tunnel(folder),
+        "standby": _standby(folder),
         "auth": {
             "methods": partial(choices, LOGINS),
             "header": key_header,
@@ -164,5 +169,11 @@ def _tunnel(folder: Path) -> Table:
         "acme_ca": partial(places.file, folder),
         "https_port": PORT,
         "http_port": PORT,
-        "standby": partial(choice, PROVIDERS),
+        "standby": partial(choice, STANDBYS),
     }
+
+
+def _standby(folder: Path) -> Table:
+    readers = _tunnel(folder)
+    own = {"after": duration, "back": never_or_duration}
+    return {**own, **{field.name: readers[field.name] for field in fields(Standby) if field.name in readers}}

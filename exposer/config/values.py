@@ -145,6 +145,11 @@ def duration(value: Any) -> float:
     return seconds
 
 
+def never_or_duration(value: Any) -> float:
+    """A time, or 0 for "never"."""
+    return 0.0 if value == "never" else duration(value)
+
+
 def callers(value: Any) -> str:
     """Somebody whose networks are known by name, or a network."""
     word = argument(value)

@@ -185,6 +185,8 @@ def parse(line: bytes) -> Request | None:
             _plain(said["request"], 64),
             _plain(said["address"], 64),
             _plain(said.get("path", ""), 2000),
+            _plain(said.get("host", ""), 253),
+            _plain(said.get("door", ""), 32),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -15,7 +15,8 @@ from exposer.errors import ExposerError
 from exposer.files import NotPrivateError
 
 LIVE, DRAINING, PAUSED, TEMP = "live", "draining", "paused", "temp"
-DOOR = "gateway.sock"  # where the tunnel comes in
+DOOR, STANDBY_DOOR = "gateway.sock", "standby.sock"  # where the tunnel comes in, and a second one
+OPEN = "open"  # which of two tunnels is open: see `doors`
 LARGEST = 256 * 1024 * 1024
 Place = str | os.PathLike[str]
 
@@ -167,19 +168,20 @@ def valid(folder: Path) -> frozenset[str]:
 def close(folder: Path) -> None:
     """No key is valid any more."""
     sync_live(folder, ())
-    for name in (LIVE, DRAINING, PAUSED):
+    for name in (LIVE, DRAINING, PAUSED, OPEN):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def close_door_to_others(folder: Path) -> None:
     """nginx lets everybody connect to its sockets; the folder around this one keeps out most, and now it does all."""
-    with suppress(FileNotFoundError):
-        (folder / DOOR).chmod(0o600)
+    for name in (DOOR, STANDBY_DOOR):
+        with suppress(FileNotFoundError):
+            (folder / name).chmod(0o600)
 
 
 def shut_door(folder: Path) -> None:
     """Removes the socket: one that a killed nginx has left behind keeps the next from listening there."""
-    for name in (DOOR, "detour.sock"):
+    for name in (DOOR, STANDBY_DOOR, "detour.sock"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -45,7 +45,7 @@ class Front:
 
     def address(self, folder: Path, mine: str) -> str:
         """Where it speaks TLS; "" for everywhere or nowhere. `mine` is where it does already."""
-        return "" if self.public else choose_address(folder, mine)
+        return "" if self.public else choose_address(folder, mine, LISTEN)
 
 
 def has_ipv6() -> bool:
@@ -63,15 +63,16 @@ def secure_address(folder: Path) -> str:
     return place.read(folder, [LISTEN]).get(LISTEN, "")
 
 
-def choose_address(folder: Path, mine: str) -> str:
-    """The address of before when it is free, or `mine` already, so that clients still find us; else any that is."""
-    last = secure_address(folder)
+def choose_address(folder: Path, mine: str, name: str) -> str:
+    """The address of before (in the file `name`) when it is free, or `mine` already, so that clients and tunnels still
+    find us; else any that is."""
+    last = place.read(folder, [name]).get(name, "")
     if last and last == mine:
         return last
     for port in _ports(last):
         with suppress(ExposerError):
             return f"127.0.0.1:{port()}"
-    raise ExposerError("there is no free port of 127.0.0.1 for TLS")
+    raise ExposerError("there is no free port of 127.0.0.1")
 
 
 def _ports(last: str) -> Iterator[Callable[[], int]]:

@@ -4,15 +4,16 @@ import os
 import signal
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError, LockedError
 from exposer.gateway import accesslog, front, host, proof, site
 from exposer.gateway import folder as place
+from exposer.gateway.doors import SECOND
 from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
 from exposer.gateway.passer import kinds
@@ -66,9 +67,9 @@ class NginxProcess:
     def start(self, record: Record, tell: Tell) -> Entry:
         place.prepare(self.folder, self._worker.gid if self._worker else None)
         place.sweep(self.folder)
-        listen = f"127.0.0.1:{self._choose_port()}"
+        listen = self._choose_address()
         mark = os.urandom(16).hex()
-        texts = self._render(listen, mark, mine="")
+        texts = self._render(listen, mark, mine={})
         self._rehearse(texts, record)
         place.close(self.folder)
         place.shut_door(self.folder)
@@ -132,7 +133,7 @@ class NginxProcess:
         if process is None or not process.alive():
             raise ExposerError("the gateway's nginx has ended")
         mark = os.urandom(16).hex()
-        texts = self._render(listen, mark, mine=str(entry.detail.get("secure", "")))
+        texts = self._render(listen, mark, mine=entry.detail)
         before = place.read(self.folder, set(texts) | place.logins(self.folder))
         rehearsed = before.get("frame") == self._frame  # only keys differ: their rows can be no other than those before
         if rehearsed:
@@ -160,6 +161,7 @@ class NginxProcess:
         for name in place.logins(self.folder) - set(texts):
             (self.folder / name).unlink()
         front.tidy(self.folder, texts)
+        place.close_door_to_others(self.folder)
         place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
         self._see_off(old, known - self.policy.live, turned, tell)
         return self._entry(process, listen, texts)
@@ -176,15 +178,18 @@ class NginxProcess:
             worker.signal(signal.SIGTERM)
         tell("a key has ended, so streams and calls that began before were cut")
 
-    def _render(self, listen: str, mark: str, *, mine: str) -> dict[str, str]:
-        """`mine` is where it speaks TLS already."""
-        secure = self.policy.front.address(self.folder, mine) if self.policy.front else ""
+    def _render(self, listen: str, mark: str, *, mine: Mapping[str, Any]) -> dict[str, str]:
+        """`mine` says where it speaks TLS already, and where a second tunnel comes in."""
+        secure = self.policy.front.address(self.folder, str(mine.get("secure", ""))) if self.policy.front else ""
+        taken = str(mine.get(SECOND, ""))
+        second = front.choose_address(self.folder, taken, SECOND) if self.policy.doors else ""
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
-        return {**self._files(self.policy, listen, mark, secure), **own, front.LISTEN: secure}
+        texts = self._files(self.policy, listen, mark, secure, second)
+        return {**texts, **own, front.LISTEN: secure, SECOND: second}
 
-    def _files(self, policy: Policy, listen: str, mark: str = "", secure: str = "") -> dict[str, str]:
+    def _files(self, policy: Policy, listen: str, *where: str) -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
-        return site.render(policy, listen, self._paths, user, self._templates, mark, secure)
+        return site.render(policy, listen, self._paths, user, self._templates, *where)
 
     def _rehearse(self, texts: dict[str, str], record: Record) -> None:
         """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
@@ -194,7 +199,8 @@ class NginxProcess:
         """
         policy, withdrawn = proof.with_withdrawn(self.policy)
         # Nobody calls a rehearsal from outside: behind the lock of addresses it would not show what the keys do.
-        aside = replace(policy, allow_from=None, front=None, upstream=Upstream("http", "unix:no-backend.sock", ""))
+        nowhere = Upstream("http", "unix:no-backend.sock", "")
+        aside = replace(policy, allow_from=None, front=None, doors=False, upstream=nowhere)
         user = (self._worker.user, self._worker.group) if self._worker else None
         paths = replace(self._paths, workers=1, door="")
         closed = site.render(aside, "unix:rehearsal.sock", paths, user, self._templates)
@@ -259,14 +265,11 @@ class NginxProcess:
         except (ExposerError, OSError):
             self.stop(entry)
 
-    def _choose_port(self) -> int:
+    def _choose_address(self) -> str:
         """The one that was asked for; else the last one, so that a tunnel still finds us; else any."""
         if self._port:
-            return host.check_port(self._port)
-        last = place.read(self.folder, ["listen"]).get("listen", "").rpartition(":")[2]
-        with suppress(ExposerError):
-            return host.check_port(int(last)) if last.isdigit() else host.free_port()
-        return host.free_port()
+            return f"127.0.0.1:{host.check_port(self._port)}"
+        return front.choose_address(self.folder, "", "listen")
 
     def _whole(self, entry: Entry) -> bool:
         return not place.differing(self.folder, entry.detail.get("rendered") or {})
@@ -275,6 +278,8 @@ class NginxProcess:
         detail = {"listen": listen, "engine": self._runner.engine, "shape": self.shape, "site": self.digest}
         if self.policy.front and (secure := front.secure_address(self.folder)):
             detail["secure"] = secure
+        if self.policy.doors:
+            detail[SECOND] = texts.get(SECOND, "")
         return Entry(self.role, process, digest=self.digest, detail={**detail, "rendered": place.digests(texts)})
 
     def _rehearsal(self, process: ProcessId) -> Entry:

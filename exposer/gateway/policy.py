@@ -62,8 +62,9 @@ class Policy:
 
     `own_hosts` are names that the backend may give for itself when it points somewhere; `caller` is the header in which
     the tunnel says who calls, believed by the socket only; `allow_from` are the networks that may call, None for all;
-    `skipped` are operations that cannot be called at all, and
-    why.
+    `doors` says that there is a second tunnel and one of both is open; `hosts` are the names that callers should know,
+    () when that cannot be told; `skipped` are operations that cannot be called
+    at all, and why.
     """
 
     passers: tuple[Passer, ...]
@@ -83,6 +84,8 @@ class Policy:
     allow_from: tuple[str, ...] | None = None
     front: Front | None = None
     log_queries: bool = False
+    doors: bool = False
+    hosts: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -116,6 +119,8 @@ def compile(
     caller: str = "",
     allow_from: Iterable[str] | None = None,
     log_queries: bool = False,
+    doors: bool = False,
+    hosts: tuple[str, ...] = (),
 ) -> Policy:
     """The rules for these keys and operations. Raises ConfigError for what cannot be enforced.
 
@@ -148,6 +153,8 @@ def compile(
         caller=caller and header_name(caller, "the tunnel's header"),
         allow_from=None if allow_from is None else tuple(str(ip_network(network)) for network in allow_from),
         log_queries=log_queries,
+        doors=doors,
+        hosts=hosts,
         skipped=(*skipped, *unfit),
     )
 

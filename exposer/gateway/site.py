@@ -13,6 +13,7 @@ from exposer import render as templates
 from exposer.errors import ConfigError, MissingError
 from exposer.gateway import paths as raw
 from exposer.gateway.calls import map_keys, particular, permitted, recognised
+from exposer.gateway.folder import DOOR, OPEN, STANDBY_DOOR
 from exposer.gateway.headers import HIDDEN, REMOVED
 from exposer.gateway.limits import limits
 from exposer.gateway.passer import Passer
@@ -40,7 +41,9 @@ class Paths:
     live: str = "live"
     draining: str = "draining"
     paused: str = "paused"
-    door: str = "gateway.sock"
+    door: str = DOOR
+    second_door: str = STANDBY_DOOR
+    open: str = OPEN
     detour: str = "detour.sock"
     ca: str = ""
     workers: int = 1
@@ -54,9 +57,10 @@ def render(
     templates_overlay: str = "",
     mark: str = "",
     secure: str = "",
+    second: str = "",
 ) -> dict[str, str]:
     """The gateway's files. `user` is the workers' (user, group), when nginx starts as root. `secure` is where the
-    policy's front listens.
+    policy's front listens, `second` where a second tunnel comes in.
 
     `mark` names this very generation: `/.exposer/<probe>/generation` says it as soon as it is in force.
     Raises ConfigError for an own template that cannot be used.
@@ -66,7 +70,7 @@ def render(
             "no file of trusted certificates was found, so an https backend cannot be verified",
             "install your system's ca-certificates package",
         )
-    context = _context(policy, listen, paths, user, mark, secure)
+    context = _context(policy, paths, user, mark) | {"listen": listen, "secure": secure, "second": second}
     files = {
         MAIN: _template("nginx/nginx.conf.j2", templates_overlay, context),
         UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
@@ -78,13 +82,9 @@ def render(
     return files
 
 
-def _context(
-    policy: Policy, listen: str, paths: Paths, user: tuple[str, str] | None, mark: str, secure: str
-) -> dict[str, Any]:
-    """All that the templates may name."""
+def _context(policy: Policy, paths: Paths, user: tuple[str, str] | None, mark: str) -> dict[str, Any]:
+    """All that the templates may name, but for the addresses."""
     return {
-        "listen": listen,
-        "secure": secure,
         "paths": paths,
         "user": user,
         "mark": mark,

@@ -19,7 +19,9 @@ class Event:
 class Request:
     """One call, as the gateway logged it. `key` is the key's id, "" where none was shown or it was wrong; `operation`
     the published operation's id, "" where there is none. `bytes` of the answer's body; `duration` in seconds;
-    `request` the id that the caller was told. `path` is known for refused calls only, unless all are asked for."""
+    `request` the id that the caller was told. `path` is known for refused calls only, unless all are asked for.
+    `host` is the name that a caller came by when it is not a published one, `door` the tunnel when that is closed;
+    neither is kept."""
 
     at: float
     key: str
@@ -31,6 +33,8 @@ class Request:
     request: str
     address: str
     path: str = ""
+    host: str = ""
+    door: str = ""
 
 
 @dataclass(frozen=True, slots=True)

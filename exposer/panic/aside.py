@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 15.0
 
 
-def begin(module: str, job: "dict[str, Any]", environment: "dict[str, str]", report: str) -> None:
+def begin(
+    module: str, job: "dict[str, Any] | list[dict[str, Any]]", environment: "dict[str, str]", report: str
+) -> None:
     """Starts it in the background, in a session of its own: python -m MODULE JOB REPORT. Raises OSError."""
     argv = [sys.executable, "-m", module, json.dumps(job), report]
     nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]

@@ -110,12 +110,14 @@ class Cut:
         from exposer.panic import aside
         from exposer.panic.report import path_of
 
-        job = watching[-1].detail["at_provider"]
+        found = watching[-1].detail["at_provider"]
+        jobs = found if isinstance(found, list) else [found]
         try:
-            scheme, _, name = str(job["credential"]).partition(":")
-            found = aside.environment([name] if scheme == "env" else [], watching[-1].process)
-            aside.begin("exposer.panic.provider", job, found, path_of(self))
-            self.notes.append(f"the tunnel is being cut at {job['provider']} too; the report will say what came of it")
+            places = [str(job["credential"]).partition(":") for job in jobs]
+            names = [name for scheme, _, name in places if scheme == "env"]
+            aside.begin("exposer.panic.provider", jobs, aside.environment(names, watching[-1].process), path_of(self))
+            where = " and ".join(str(job["provider"]) for job in jobs)
+            self.notes.append(f"the tunnel is being cut at {where} too; the report will say what came of it")
             self.step("provider asked")
         except (OSError, KeyError, TypeError, ValueError) as error:
             self.trouble.append(f"the tunnel could not be cut at its provider: {error}")

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-CUT_FIRST = ("tunnel", "gateway", "link")
+CUT_FIRST = ("tunnel", "standby", "gateway", "link")
+LISTENS = ("listen", "second")
 WATCHERS = ("supervisor", "guard")
 SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
 FLUSH = 0.2  # how long it gets to write out its log
-SHUT = ("gateway.sock", "detour.sock")
+SHUT = ("gateway.sock", "standby.sock", "detour.sock")
 
 
 class DataPath:
@@ -80,7 +81,7 @@ class DataPath:
         """What the kernel still holds of answers would go on leaving after its process is dead."""
         alive = [entry for entry in passing if entry.process is not None and entry.process.alive()]
         pids = [pid for entry in alive if entry.process is not None for pid in find.family(entry.process.pid)]
-        ports = {port for entry in alive if entry.role == "gateway" and (port := port_of(entry))}
+        ports = {port for entry in alive if entry.role == "gateway" for port in ports_of(entry)}
         if not pids:
             return
         try:
@@ -98,9 +99,13 @@ class DataPath:
         self._step("connections destroyed", count=done.destroyed, left=done.left, bytes_that_may_leave=done.queued)
 
 
-def port_of(entry: procs.Entry) -> int:
-    """The port of this machine's loopback that a gateway listens on; 0 for none."""
-    host, _, port = str(entry.detail.get("listen", "")).rpartition(":")
+def ports_of(entry: procs.Entry) -> set[int]:
+    """The ports of this machine's loopback that a gateway listens on, for one tunnel or two."""
+    return {port for name in LISTENS if (port := _port_of(str(entry.detail.get(name, ""))))}
+
+
+def _port_of(address: str) -> int:
+    host, _, port = address.rpartition(":")
     return int(port) if host == "127.0.0.1" and port.isascii() and port.isdigit() and int(port) < 65536 else 0
 
 

@@ -5,6 +5,7 @@ import time
 
 from exposer import procs
 from exposer.panic.cut import Cut
+from exposer.panic.datapath import LISTENS
 
 LOCAL_SECONDS = 1.0
 SECONDS = 2.0
@@ -22,11 +23,12 @@ def verify(cut: Cut) -> None:
     for entry in cut.entries:
         if entry.process in suspects and entry.process is not None and entry.process.alive():
             cut.open.append(f"{entry.role} (pid {entry.process.pid}) still runs")
-    for listen in sorted({str(entry.detail.get("listen", "")) for entry in cut.entries} - {""}):
+    for listen in sorted({str(entry.detail.get(name, "")) for entry in cut.entries for name in LISTENS} - {""}):
         if not _closed(listen, max(0.1, deadline - time.monotonic())):
             cut.open.append(f"{listen} still takes connections")
     cut.step("local proof", open=len(cut.open))
-    urls = sorted({str(entry.detail.get("url", "")) for entry in cut.entries if entry.role == "tunnel"} - {""})
+    tunnels = [entry for entry in cut.entries if entry.role in ("tunnel", "standby")]
+    urls = sorted({str(entry.detail.get("url", "")) for entry in tunnels} - {""})
     said = [_ask_outside(cut, url) for url in urls]
     if not cut.open:
         said = [text for text in said if text] or ["there is no outside to ask, for it had no public address"]

@@ -1,6 +1,6 @@
 """Cuts a tunnel at its provider too, in a process of its own, after the cut here; adds to the report what came of it.
 
-python -m exposer.panic.provider JOB REPORT: JOB is JSON and names where the credential is, never the credential.
+python -m exposer.panic.provider JOBS REPORT: JOBS is JSON and names where the credentials are, never a credential.
 """
 
 import json
@@ -21,16 +21,19 @@ LARGEST = 64 * 1024
 
 
 def main(argv: list[str]) -> int:
-    job, report = json.loads(argv[0]), argv[1]
+    jobs, report = json.loads(argv[0]), argv[1]
     if hasattr(signal, "alarm"):
         signal.alarm(ALL_SECONDS)
+    aside.add(report, "At the provider", "provider", [line for job in jobs for line in _cut(job)])
+    return 0
+
+
+def _cut(job: "dict[str, Any]") -> list[str]:
     try:
         secret = _credential(str(job["credential"]))
-        said = _cloudflare(job, secret) if job["provider"] == "cloudflared" else _ngrok(job, secret)
+        return _cloudflare(job, secret) if job["provider"] == "cloudflared" else _ngrok(job, secret)
     except Exception as error:
-        said = [f"the tunnel could not be cut at its provider: {_plain(error)}"]
-    aside.add(report, "At the provider", "provider", said)
-    return 0
+        return [f"the tunnel could not be cut at its provider: {_plain(error)}"]
 
 
 def _credential(reference: str) -> str:

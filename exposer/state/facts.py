@@ -126,6 +126,13 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """The address of the tunnel that waits was asked from outside."""
+
+    checked: Checked
+
+
+@dataclass(frozen=True, slots=True)
 class Renewed:
     """The lists of callers' networks were read; `what` has changed, "" for nothing."""
 
@@ -156,5 +163,6 @@ Fact = (
     | Noted
     | Recorded
     | Checked
+    | Waited
     | Renewed
 )

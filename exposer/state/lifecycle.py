@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from exposer.procs import Entry
 from exposer.state.facts import Documented, Fact, Failed, Gone, Looked, Reloaded, Started, Stopped
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, Phase, Unit
 
 # After so many failures in a row the wait before the next try, in seconds.
 BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -13,8 +13,8 @@ BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 STEADY = 60.0
 # A tunnel mostly falls by what happens outside, not by a mistake of its own: so many seconds of life make up for a
 # failure, and once it was up the wait grows no longer than that.
-MENDS = {TUNNEL: 1.0}
-LONGEST = {TUNNEL: 5.0}
+MENDS = {TUNNEL: 1.0, STANDBY: 1.0}
+LONGEST = {TUNNEL: 5.0}  # a second one may take its time: nobody waits for it
 
 
 def backoff(failures: int) -> float:
@@ -106,9 +106,16 @@ def _looked(unit: Unit, fact: Looked, now: float) -> Unit:
 
 
 def exposure_phase(
-    units: Mapping[str, Unit], *, wanted: bool, locked: bool, was_online: bool, published: bool, trusted: bool
+    units: Mapping[str, Unit],
+    *,
+    wanted: bool,
+    locked: bool,
+    was_online: bool,
+    published: bool,
+    trusted: bool,
+    carrier: str = TUNNEL,
 ) -> str:
-    """The one word of the contract's section 3 for all parts together.
+    """The one word of the contract's section 3 for all parts together. `carrier` is the tunnel that is open.
 
     `published` says that the document for the present address stands; `trusted` that no look from outside has
     contradicted it.
@@ -118,7 +125,7 @@ def exposure_phase(
     idle = all(unit.phase in (Phase.ABSENT, Phase.FAILED) and not unit.busy for unit in units.values())
     if not wanted:
         return "offline" if idle else "stopping"
-    well = all(units[role].phase is Phase.UP and units[role].healthy for role in (BACKEND, SCHEMA, GATEWAY, TUNNEL))
+    well = all(units[role].phase is Phase.UP and units[role].healthy for role in (BACKEND, SCHEMA, GATEWAY, carrier))
     if well and published and trusted:
         return "online"
     return "degraded" if was_online else "starting"

@@ -8,8 +8,9 @@ from typing import Any
 
 from exposer.procs import Entry
 
-BACKEND, SCHEMA, GATEWAY, TUNNEL = "backend", "schema", "gateway", "tunnel"
-UP_ORDER = (BACKEND, SCHEMA, GATEWAY, TUNNEL)
+BACKEND, SCHEMA, GATEWAY, TUNNEL, STANDBY = "backend", "schema", "gateway", "tunnel", "standby"
+UP_ORDER = (BACKEND, SCHEMA, GATEWAY, TUNNEL, STANDBY)
+TUNNELS = (TUNNEL, STANDBY)  # of two that are there, one is open
 
 Tell = Callable[[str], None]
 Record = Callable[[Entry], None]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Phase, Unit
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, TUNNELS, UP_ORDER, Phase, Unit
 
 # How often a running part is looked at, and how long it may be sick before it is started anew (seconds).
-LOOK_EVERY = {BACKEND: 5.0, SCHEMA: 30.0, GATEWAY: 5.0, TUNNEL: 2.0}
-PATIENCE = {GATEWAY: 10.0, TUNNEL: 60.0}
+LOOK_EVERY = {BACKEND: 5.0, SCHEMA: 30.0, GATEWAY: 5.0, TUNNEL: 2.0, STANDBY: 5.0}
+PATIENCE = {GATEWAY: 10.0, TUNNEL: 60.0, STANDBY: 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Wish:
     digest: str
     shape: str = ""
     alone: bool = False
+
+
+NOT_WISHED = Wish("")  # it should not run, though the others do
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +51,28 @@ class LookAt:
 Action = Start | Reload | Stop | LookAt
 
 
-def plan(units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, wanted: bool) -> tuple[Action, ...]:
+def plan(
+    units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, wanted: bool, carrier: str = TUNNEL
+) -> tuple[Action, ...]:
     """What to do now. Nothing is started whose forerunner is not well, but for what is `alone`; the tunnel never is,
     so it always comes last.
 
     `wishes` holds a part only when all it is made of is known (the gateway's needs the backend's address and the
-    operations, the tunnel's the gateway's address). With `wanted` False everything stops, the tunnel first.
+    operations, the tunnel's the gateway's address). With `wanted` False everything stops, the tunnel first. `carrier`
+    is the tunnel that is open, or is going to be; a second one waits until that had its chance.
     """
     if not wanted:
         return _down(units)
     actions: list[Action] = []
     ready = True
-    for role in UP_ORDER:
+    for role in (*UP_ORDER[:-2], carrier, TUNNEL if carrier == STANDBY else STANDBY):
         unit = units[role]
         step = None if unit.busy else _step(unit, wishes.get(role), now, ready)
         if step is not None:
             actions.append(step)
+        if role in TUNNELS:  # neither waits for the other to be well
+            ready = ready and (unit.phase is Phase.UP or unit.failures > 0)
+            continue
         changing = bool(unit.busy and unit.trying) or isinstance(step, Stop | Reload)
         ready = ready and unit.phase is Phase.UP and not changing
         if role == GATEWAY:
@@ -72,6 +81,8 @@ def plan(units: Mapping[str, Unit], wishes: Mapping[str, Wish], now: float, *, w
 
 
 def _step(unit: Unit, wish: Wish | None, now: float, ready: bool) -> Action | None:
+    if wish is NOT_WISHED:
+        return Stop(unit.role, "it is no longer asked for") if unit.phase is Phase.UP else None
     if unit.phase is not Phase.UP:
         startable = wish is not None and (ready or wish.alone) and now >= unit.retry_at
         return Start(unit.role, wish.digest) if wish is not None and startable else None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from exposer.state.facts import Checked, Failed, Published
-from exposer.state.model import GATEWAY, TUNNEL, Phase
+from exposer.state.model import GATEWAY, Phase
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.hops import heard, next_look
 from exposer.supervisor.ports import Rooms
@@ -36,7 +36,7 @@ class AddressPipeline:
         self._next_check = 0.0
         self._checking = False
         self._failures = self._replaced = 0
-        self._tunnel_since = 0.0
+        self._tunnel_since = ("", 0.0)
 
     def begin_anew(self) -> None:
         """The config has changed: write the document anew, and look from outside soon."""
@@ -45,12 +45,13 @@ class AddressPipeline:
 
     def follow(self, rooms: Rooms, now: float) -> None:
         """One pipeline: the tunnel's address and the document decide what is published and looked at from outside."""
-        tunnel = self.state.units[TUNNEL]
+        tunnel = self.state.open_tunnel
         url = str(tunnel.detail.get("url", "")) if tunnel.phase is Phase.UP else self.state.url
         if url and url != self.state.url:
             self._change_address(url)
-        if tunnel.phase is Phase.UP and tunnel.since != self._tunnel_since:
-            self._tunnel_since, self._next_check, self._failures = tunnel.since, 0.0, 0  # started anew: look soon
+        if tunnel.phase is Phase.UP and (tunnel.role, tunnel.since) != self._tunnel_since:
+            self._tunnel_since = (tunnel.role, tunnel.since)
+            self._next_check, self._failures = 0.0, 0  # another one, or started anew: look soon
         documented = self.state.documented
         if not self.state.url or documented is None:
             return
@@ -97,8 +98,8 @@ class AddressPipeline:
         now = time.monotonic()
         self._failures = 0 if fact.reachable else self._failures + 1
         self._next_check = now + next_look(self._failures, self.check_every)
-        tunnel, self._replaced = heard(self.state.units[TUNNEL], fact, self._replaced, now)
-        self.state.units[TUNNEL] = tunnel
+        tunnel, self._replaced = heard(self.state.open_tunnel, fact, self._replaced, now)
+        self.state.units[tunnel.role] = tunnel
         if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):
             self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
         if fact.refuses is False:

@@ -26,6 +26,7 @@ from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
+from exposer.supervisor.strays import Strays
 from exposer.supervisor.tripwires import Probes, Tripwires
 from exposer.supervisor.watch import Watch
 from exposer.supervisor.world import World
@@ -113,6 +114,7 @@ class Daemon:
         self._used = awake()
         self._probes = Probes(lambda: self.home.probes)
         self.loop.noted = Tripwires(places, self.loop.note, lambda: self.home.tripwires).noted
+        self.strays = Strays(self.world.inbox.put)
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
@@ -128,7 +130,7 @@ class Daemon:
         server = self._serve(self.places.control, self._answer)
         self._watch.follow(*self.home.watched())
         if self.recorder is not None:
-            self.recorder.listeners.append(self._hear_calls)
+            self.recorder.listeners += [self._hear_calls, self.strays.heard]
             self.recorder.start()
         try:
             self.guarding.begin()
@@ -203,7 +205,9 @@ class Daemon:
 
     def _late(self) -> Failed:
         waiting = [
-            f"{u.role}: {u.error or 'still ' + u.phase}" for u in self.loop.state.units.values() if not u.healthy
+            f"{u.role}: {u.error or 'still ' + u.phase}"
+            for u in self.loop.state.units.values()
+            if not u.healthy and u.role != self.loop.state.other
         ]
         why = "; ".join(waiting) or (self.loop.state.checked.why if self.loop.state.checked else "not yet reachable")
         return Failed("up", f"not online in time ({why})", "give it longer: --timeout 300s", "timeout", 7)
@@ -227,7 +231,9 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """The present status, as `exposer status --json` shows it."""
-        return snapshot(self.places.name, self.loop.state, self.home.describe(), os.getpid())
+        about = dict(self.home.describe())
+        about["advice"] = [*about.get("advice", ()), *self.strays.advice(time.time())]
+        return snapshot(self.places.name, self.loop.state, about, os.getpid())
 
     def _publish_snapshot(self) -> None:
         status = self.status()
@@ -256,6 +262,11 @@ class Daemon:
                 return {"pid": os.getpid(), "status": self.status()}
             case "down":
                 self.loop.stop()
+                self.loop.nudge()
+                return {"pid": os.getpid()}
+            case "use":
+                if why := self.loop.standby.use(str(asked.get("tunnel", ""))):
+                    return {"pid": os.getpid(), "error": why}
                 self.loop.nudge()
                 return {"pid": os.getpid()}
             case "nudge":

@@ -14,9 +14,9 @@ LOOKS = (5.0, 5.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0)
 REPLACE = (30.0, 120.0, 300.0, 900.0)
 
 
-def broken_hop(units: Mapping[str, Unit], checked: Checked | None) -> str:
+def broken_hop(units: Mapping[str, Unit], checked: Checked | None, carrier: str = TUNNEL) -> str:
     """edge, agent, gateway or backend; "" when none is known to be broken. What is nearest to the backend counts."""
-    for role, hop in ((BACKEND, BACKEND), (GATEWAY, GATEWAY), (TUNNEL, AGENT)):
+    for role, hop in ((BACKEND, BACKEND), (GATEWAY, GATEWAY), (carrier, AGENT)):
         unit = units[role]
         if unit.phase is not Phase.UP or unit.healthy is False:
             return hop

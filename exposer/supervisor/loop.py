@@ -18,10 +18,11 @@ from exposer.state.facts import (
     Published,
     Recorded,
     Renewed,
+    Waited,
 )
 from exposer.state.lifecycle import advance, exposure_phase
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
-from exposer.state.plan import Action, LookAt, Reload, Start, Stop, Wish, plan
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, TUNNELS, Phase, Unit
+from exposer.state.plan import NOT_WISHED, Action, LookAt, Reload, Start, Stop, Wish, plan
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.announce import Announcer
 from exposer.supervisor.exposure import Exposure
@@ -30,6 +31,7 @@ from exposer.supervisor.notices import TOLD
 from exposer.supervisor.people import People
 from exposer.supervisor.ports import Part, Rooms
 from exposer.supervisor.seals import Seals
+from exposer.supervisor.standby import Standby
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
 from exposer.supervisor.world import World, failed
@@ -52,6 +54,7 @@ class Loop:
         self.state = Exposure()
         self.noted: Callable[[str], None] = lambda kind: None
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
+        self.standby = Standby(self.state, world, self.note, self._address, self.stop)
         self._networks = NetworkLists(self.state, world, self.note)
         self._seals = Seals(world, self.note)
         self.people = People(rooms, world)
@@ -62,6 +65,7 @@ class Loop:
         self._drain_until = 0.0
         self._unfit: dict[str, str] = {}
         self._advised: dict[str, float] = {}
+        self._last_error: dict[str, str] = {}
 
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
@@ -70,9 +74,11 @@ class Loop:
             self._take(fact)
         now = time.monotonic()
         if self.state.wanted:
+            self.standby.follow(self.rooms, now)
             self._parts = self._desired()
         if not self._draining(now):
-            for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted):
+            carrier = self.state.carrier
+            for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted, carrier=carrier):
                 self._begin(action)
         if self.state.wanted:
             self._address.follow(self.rooms, now)
@@ -169,6 +175,9 @@ class Loop:
         listen = str(self.state.units[GATEWAY].detail.get("listen", ""))
         if listen:
             self._build(parts, TUNNEL, lambda: self.rooms.tunnel(listen))
+        second, spare = str(self.state.units[GATEWAY].detail.get("second", "")), self.rooms.spare
+        if second and spare is not None:
+            self._build(parts, STANDBY, lambda: spare.part(second))
         return parts
 
     def _build(self, parts: dict[str, Part], role: str, build: Callable[[], Part]) -> None:
@@ -213,13 +222,16 @@ class Loop:
             role: Wish(part.digest, getattr(part, "shape", ""), alone=here and role == GATEWAY)
             for role, part in self._parts.items()
         }
+        if self.rooms.spare is None:
+            wishes[STANDBY] = NOT_WISHED
         return wishes | {SCHEMA: Wish(self.rooms.schema_digest(), SCHEMA, alone=here)}
 
     def _begin(self, action: Action) -> None:
         unit = self.state.units[action.role]
         match action:
             case Start(role=role, digest=digest):
-                self.note("starting", f"{role}: starting", role=role, attempt=unit.failures + 1)
+                if not self._old_news(unit):
+                    self.note("starting", f"{role}: starting", role=role, attempt=unit.failures + 1)
                 changed = unit.with_(busy=True, phase=Phase.STARTING, trying=digest)
             case Reload(role=role, digest=digest):
                 self.note("reloading", f"{role}: taking over a change", role=role)
@@ -249,6 +261,9 @@ class Loop:
                 return
             case Noted(kind=kind, text=text):
                 self.note(kind, text)
+                return
+            case Waited(checked=checked):
+                self.standby.take(checked)
                 return
             case Failed(role="publish"):
                 self._address.take_unpublished(fact)
@@ -289,14 +304,22 @@ class Loop:
         self.state.units[role] = self.state.units[role].with_(retry_at=until)
 
     def _ends_the_attempt(self, fact: Failed) -> bool:
-        return not self.state.was_online and self.state.wanted and fails_fast(fact)
+        return not self.state.was_online and self.state.wanted and fails_fast(fact, spare=self.state.spare)
 
     def _fail(self, fact: Failed) -> None:
         """Something that trying again cannot mend. Before the first time online that ends the attempt."""
-        if not self.state.was_online:
+        if not self.state.was_online and not (self.state.spare and fact.role in TUNNELS):
             self.stop(fact)
 
+    def _old_news(self, unit: Unit) -> bool:
+        """A waiting tunnel that does not come up is tried for ever, and said once."""
+        return self.state.spare and unit.role == self.state.other and unit.failures > 0
+
     def _tell(self, fact: Fact, before: Unit) -> None:
+        if isinstance(fact, Failed) and self._old_news(before) and fact.error == self._last_error.get(fact.role):
+            return
+        if isinstance(fact, Failed):
+            self._last_error[fact.role] = fact.error
         news = isinstance(fact, Documented) and self._differs(fact)
         ends = isinstance(fact, Failed) and self._ends_the_attempt(fact)
         said = sentence(fact, before, wanted=self.state.wanted, news=news, ends=ends)
@@ -312,7 +335,7 @@ class Loop:
         state = self.state
         trusted = state.checked is not None and (state.checked.reachable or not state.checked.resolvable)
         # A tunnel without a public address has no document to write, and nothing that could be asked from outside.
-        private = not state.units[TUNNEL].public
+        private = not state.open_tunnel.public
         phase = exposure_phase(
             state.units,
             wanted=state.wanted,
@@ -320,6 +343,7 @@ class Loop:
             was_online=state.was_online,
             published=state.published is not None or private,
             trusted=(trusted or private) and not state.trouble,
+            carrier=state.carrier,
         )
         if phase != state.phase:
             before, state.phase, state.since = state.phase, phase, time.time()

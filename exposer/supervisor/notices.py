@@ -5,7 +5,7 @@ from exposer.supervisor.exposure import Exposure
 # Journal kinds that go out as notices as they are; whoever notes one of these is heard outside.
 TOLD = frozenset(
     {"tripwire", "decoy-used", "key-suspended", "egress-passed", "container-changed", "config-drift", "key-leaked"}
-)
+).union(("took-over", "both-down"))
 # Degraded for less than this (seconds) is nobody's business.
 LONG = 60.0
 
@@ -33,7 +33,8 @@ def why(state: Exposure) -> str:
     """What is wrong, as far as it is known; "" when nothing is."""
     if state.failure is not None:
         return state.failure.error
-    if ill := [f"{unit.role}: {unit.error}" for unit in state.units.values() if unit.error]:
+    units = [unit for role, unit in state.units.items() if role != state.other]
+    if ill := [f"{unit.role}: {unit.error}" for unit in units if unit.error]:
         return "; ".join(ill)
     return state.trouble or (state.checked.why if state.checked is not None and not state.checked.reachable else "")
 

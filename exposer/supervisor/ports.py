@@ -1,5 +1,6 @@
 """What the loop needs of the outside world; backends, gateways and tunnels satisfy it by shape."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from exposer.notify.notice import Destination
@@ -53,10 +54,33 @@ class Sealed(Part, Protocol):
         FILES (cheap) or CONTAINERS (asks the engine). Never raises."""
 
 
+class Spare(Protocol):
+    """A second tunnel. `after` and `back` as in the config; `every` says how often each one's address may be asked."""
+
+    after: float
+    back: float
+    every: Mapping[str, float]
+
+    def part(self, listen: str) -> Part: ...
+
+    def opened(self) -> str:
+        """The role of the tunnel that is open; "" when none is. Cheap enough for every cycle."""
+
+    def open(self, role: str) -> None:
+        """Opens this tunnel, and closes the other first. Raises OSError."""
+
+    def shut(self) -> None:
+        """Closes both. Raises OSError."""
+
+
 class Rooms(Protocol):
     """What the app builds out of one config. A new config is a new one of these."""
 
     name: str
+
+    @property
+    def spare(self) -> Spare | None:
+        """The second tunnel, if there is one."""
 
     def backend(self) -> Part: ...
 

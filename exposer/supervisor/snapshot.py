@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exposer.openapi.model import Operation
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, Phase, Unit
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, Phase, Unit
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.hops import broken_hop
 
@@ -19,7 +19,7 @@ def timestamp(seconds: float | None) -> str | None:
 def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> dict[str, Any]:
     """`about` is what the config and the ring say: kinds, provider, key states, the document's source."""
     units = state.units
-    url = state.url if units[TUNNEL].phase is Phase.UP else ""
+    url = state.url if state.open_tunnel.phase is Phase.UP else ""
     checked = state.checked
     return {
         "schema_version": 1,  # `schema` is taken by the document's figures: the contract names both
@@ -48,7 +48,9 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "restarts": units[TUNNEL].restarts,
             "reconnects": units[TUNNEL].detail.get("reconnects", 0),
             **({"ca": units[TUNNEL].detail["ca"]} if "ca" in units[TUNNEL].detail else {}),
+            **(_door(state, TUNNEL) if state.spare else {}),
         },
+        "standby": _standby(state, about),
         "keys": about["keys"],
         "networks": about.get("networks", {}),
         "schema": _schema(state, about),
@@ -60,7 +62,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
         },
         "advice": list(about.get("advice", ())),
         "config_error": state.config_error or None,
-        "hop": broken_hop(units, checked) or None if state.phase == "degraded" else None,
+        "hop": broken_hop(units, checked, state.carrier) or None if state.phase == "degraded" else None,
         "trouble": "; ".join(filter(None, (state.trouble, state.networks, *state.unwritten.values()))) or None,
         "supervisor": {"pid": pid, "at": timestamp(time.time())},
     }
@@ -70,6 +72,26 @@ def example(operations: tuple[Operation, ...]) -> str | None:
     """A published path that can be asked for as it is, to try the key on."""
     plain = [op.full_path for op in operations if op.method == "GET" and "{" not in op.full_path]
     return plain[0] if plain else None
+
+
+def _standby(state: Exposure, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The second tunnel; None when there is none."""
+    if not state.spare:
+        return None
+    unit = state.units[STANDBY]
+    ran = {"pid": unit.detail.get("pid"), "restarts": unit.restarts, "reconnects": unit.detail.get("reconnects", 0)}
+    since = timestamp(state.took_over_at)
+    return {"provider": about.get("standby"), **_part(unit), **ran, **_door(state, STANDBY), "switched": since}
+
+
+def _door(state: Exposure, role: str) -> dict[str, Any]:
+    """Whether this tunnel of two is the open one; of the other, whether it could be reached."""
+    is_open, waiting = state.carrier == role, state.waiting
+    door: dict[str, Any] = {"open": is_open, "url": state.units[role].detail.get("url") or None}
+    if not is_open:
+        door["reachable"] = waiting.reachable if waiting else None
+        door |= {"why": waiting.why} if waiting and waiting.why else {}
+    return door
 
 
 def _part(unit: Unit) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a fact means for the attempt to come online. Pure."""
 
 from exposer.state.facts import Documented, Fact, Failed
-from exposer.state.model import SCHEMA, TUNNEL
+from exposer.state.model import SCHEMA, STANDBY, TUNNEL
 
 
 def fact_role(fact: Fact) -> str:
@@ -22,6 +22,10 @@ def nothing_published(fact: Documented) -> Failed:
     return Failed(SCHEMA, f"nothing would be published: {why}", hint, code="nothing-published")
 
 
-def fails_fast(fact: Failed) -> bool:
-    """Whether a first start should end here: only a tunnel's passing trouble is worth waiting for."""
-    return not fact.keeps and (fact.fatal or fact.role != TUNNEL or fact.code in ("missing", "config"))
+def fails_fast(fact: Failed, *, spare: bool = False) -> bool:
+    """Whether a first start should end here: only a tunnel's passing trouble is worth waiting for, and with a `spare`
+    one all its troubles but what is missing here. The spare one itself keeps nobody from going online."""
+    if fact.keeps or fact.role == STANDBY:
+        return False
+    fatal = fact.fatal and not (spare and fact.role == TUNNEL)
+    return fatal or fact.role != TUNNEL or fact.code in ("missing", "config")

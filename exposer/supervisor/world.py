@@ -26,8 +26,9 @@ from exposer.state.facts import (
     Renewed,
     Started,
     Stopped,
+    Waited,
 )
-from exposer.state.model import BACKEND, SCHEMA, TUNNEL, Look
+from exposer.state.model import BACKEND, SCHEMA, TUNNELS, Look
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
 
@@ -85,6 +86,13 @@ class World:
             "check", lambda: rooms.check(url, operations), otherwise=lambda why: Checked(url, False, None, why)
         )
 
+    def check_waiting(self, rooms: Rooms, url: str, operations: tuple[Operation, ...]) -> None:
+        self._submit(
+            "check",
+            lambda: Waited(rooms.check(url, operations)),
+            otherwise=lambda why: Waited(Checked(url, False, None, why)),
+        )
+
     def announce(self, rooms: Rooms, url: str, before: str) -> None:
         def job() -> Fact:
             try:
@@ -132,7 +140,7 @@ class World:
             for old in entries:
                 rooms.end(old)
             self._forget(role)
-            if role == TUNNEL:
+            if role in TUNNELS:
                 self.admit()
             entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
             try:

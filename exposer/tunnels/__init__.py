@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Each in a module of its own name, loaded when it is wanted.
 PROVIDERS = {"cloudflared": "Cloudflared", "local": "Local", "ngrok": "Ngrok", "server": "Server", "ssh": "Ssh"}
+# Those whose agents come in by a socket of the gateway: nobody else can.
+BY_SOCKET = ("cloudflared", "ssh")
 # The header in which a provider's edge says who calls; what a caller puts there is overwritten by it.
 CALLERS = {"cloudflared": "CF-Connecting-IP"}
 

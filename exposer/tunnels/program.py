@@ -202,7 +202,7 @@ class Program:
         cwd: str | None = None,
     ) -> Entry:
         """Starts the program; it is on record before it begins. `marker` is a word of its argv alone."""
-        log = self.runtime / "tunnel.log"
+        log = self.runtime / f"{self.role}.log"
         started: list[Entry] = []
         facts = {"provider": self.provider, "log": str(log), "log_from": _begin(log), "marker": marker}
 

@@ -1,7 +1,7 @@
 """Which tunnels this machine could open now, and what is missing for the others."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -28,11 +28,11 @@ class Usable:
     hint: str = ""
 
 
-def survey(configured: Tunnel | None = None) -> list[Usable]:
+def survey(*configured: Tunnel) -> list[Usable]:
     """Every provider; the program that the config names counts for the provider that it names."""
 
     def binary(provider: str) -> str:
-        return configured.binary if configured is not None and configured.provider == provider else ""
+        return next((tunnel.binary for tunnel in reversed(configured) if tunnel.provider == provider), "")
 
     return [
         _looked("cloudflared", binary("cloudflared"), _cloudflared),
@@ -43,9 +43,9 @@ def survey(configured: Tunnel | None = None) -> list[Usable]:
     ]
 
 
-def _server(configured: Tunnel | None) -> Usable:
+def _server(configured: Sequence[Tunnel]) -> Usable:
     """Without the library for ACME it takes a certificate of one's own."""
-    if configured is not None and configured.provider == "server" and configured.certificate:
+    if any(tunnel.provider == "server" and tunnel.certificate for tunnel in configured):
         return Usable("server", True, why="by your own certificate; this machine must be within reach")
     if find_spec("acme") is None:
         return Usable("server", False, why="the library for ACME authorities is not there", hint=INSTALL_ACME)

@@ -19,6 +19,7 @@ NAMES = (
     "rotation",
     "up",
     "address",
+    "tunnel",
     "panic",
     "risk",
     "documents",

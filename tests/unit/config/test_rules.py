@@ -126,7 +126,6 @@ def test_an_address_is_a_network_of_one():
         ('[auth]\nmethods = ["api-key", "oauth"]', "auth.methods"),
         ("[doors]\nmcp = true", "doors.mcp"),
         ("[doors]\nprivacy = true", "doors.privacy"),
-        ('[tunnel]\nstandby = "ngrok"', "tunnel.standby"),
     ],
 )
 def test_what_would_leave_the_user_less_protected_than_believed_is_refused(text, path):
@@ -144,3 +143,36 @@ def test_what_has_no_effect_on_this_kind_of_backend_is_noted():
 def test_a_public_address_without_tls_is_noted():
     (note,) = parse(f"{LEAST}[tunnel]\n{SSH.replace('https', 'http')}", HERE).notes
     assert "in the clear" in note
+
+
+# ---- a second tunnel ----
+
+OWN_SSH = 'user = "u"\nremote_port = 1\nurl = "https://a.example"\n'
+FIRST = '[tunnel]\nprovider = "cloudflared"\n'
+
+
+def test_a_second_tunnel_has_settings_of_its_own():
+    own = '[standby]\ntoken = "env:NG"\nafter = "5s"\nback = "never"\n'
+    config = parse(f'{LEAST}{FIRST}standby = "ngrok"\n{own}', HERE)
+    assert config.second is not None
+    assert (config.second.provider, str(config.second.token), config.tunnel.token) == ("ngrok", "env:NG", None)
+    assert (config.standby.after, config.standby.back) == (5.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[tunnel]\nstandby = "ngrok"\n', "tunnel.standby: has nothing to take over from"),
+        ('[tunnel]\nprovider = "ngrok"\nstandby = "ngrok"\n', "tunnel.standby: should be another provider"),
+        (f'{FIRST}standby = "server"\n', "tunnel.standby: should be one of cloudflared, ngrok, ssh"),
+        (f'{FIRST}standby = "ssh"\n[standby]\n{OWN_SSH}', "standby.host: is missing"),
+        (f'{FIRST}standby = "cloudflared"\n[standby]\nhostname = "a.example"\n', "standby.token: is missing"),
+        (f'{FIRST}standby = "ngrok"\n[limits]\nallow_from = ["openai"]\n', "tunnel.standby 'ngrok' does not tell"),
+    ],
+)
+def test_a_second_tunnel_that_could_not_take_over_is_refused(text, said):
+    assert said in problem(f"{LEAST}{text}")
+
+
+def test_settings_of_a_second_tunnel_that_is_not_there_are_told():
+    assert "standby.after" in " ".join(parse(f'{LEAST}[standby]\nafter = "5s"\n', HERE).notes)

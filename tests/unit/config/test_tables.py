@@ -57,7 +57,7 @@ from tests.unit.config.reading import HERE, LEAST, problem, problems
         ('imag = "x"', "imag: there is no such key (did you mean 'image'?)"),
         ("timeout = 5", "timeout: there is no such key"),
         ('engine = "auto"', "engine: there is no such key here (did you mean 'engine'? It stands above"),
-        ('hostname = "x"', "hostname: there is no such key here (did you mean 'tunnel.hostname'?)"),
+        ('hostname = "x"', "hostname: there is no such key here (did you mean 'tunnel.hostname' or"),
         ('"a\\nb" = 1', r"'a\nb': there is no such key; there are image, build"),
     ],
 )

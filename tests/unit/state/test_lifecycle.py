@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exposer.procs import Entry
 from exposer.state.facts import Documented, Fact, Failed, Gone, Looked, Reloaded, Started, Stopped
 from exposer.state.lifecycle import BACKOFF, STEADY, advance, backoff, exposure_phase
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Look, Phase, Unit
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, UP_ORDER, Look, Phase, Unit
 
 NOW = 1000.0
 FOREVER = float("inf")
@@ -225,7 +225,7 @@ def test_online_is_when_all_is_well_published_and_trusted() -> None:
     assert phase(parts()) == "online"
 
 
-@pytest.mark.parametrize("role", UP_ORDER)
+@pytest.mark.parametrize("role", [role for role in UP_ORDER if role != STANDBY])
 @pytest.mark.parametrize(
     "bad", [{"healthy": False}, {"healthy": None}, {"phase": Phase.FAILED}, {"phase": Phase.STARTING}]
 )
@@ -233,6 +233,12 @@ def test_one_part_that_is_not_well_is_enough_not_to_be_online(role: str, bad: di
     units = parts(**{role: up(role, **bad)})
     assert phase(units) == "starting"
     assert phase(units, was_online=True) == "degraded"
+
+
+@pytest.mark.parametrize(("carrier", "other"), [(TUNNEL, STANDBY), (STANDBY, TUNNEL)])
+def test_of_two_tunnels_the_open_one_counts(carrier: str, other: str) -> None:
+    assert phase(parts(**{other: up(other, phase=Phase.FAILED)}), carrier=carrier) == "online"
+    assert phase(parts(**{carrier: up(carrier, phase=Phase.FAILED)}), carrier=carrier, was_online=True) == "degraded"
 
 
 @pytest.mark.parametrize("flag", ["published", "trusted"])

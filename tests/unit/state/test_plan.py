@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from exposer.procs import Entry
 from exposer.state.facts import Documented, Failed, Gone, Looked, Reloaded, Started, Stopped
 from exposer.state.lifecycle import advance
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNEL, UP_ORDER, Look, Phase, Unit
-from exposer.state.plan import LOOK_EVERY, PATIENCE, Action, LookAt, Reload, Start, Stop, Wish, plan
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, UP_ORDER, Look, Phase, Unit
+from exposer.state.plan import LOOK_EVERY, NOT_WISHED, PATIENCE, Action, LookAt, Reload, Start, Stop, Wish, plan
 
 NOW = 1000.0
 WISHES = {role: Wish("d1") for role in UP_ORDER}
@@ -137,6 +137,24 @@ def test_a_part_that_is_sick_too_long_is_stopped_where_there_is_an_end_to_patien
     assert action == Stop(role, "silent")
 
 
+# Two tunnels
+
+
+def test_the_second_tunnel_gives_the_first_the_first_chance_and_waits_no_longer() -> None:
+    absent = {STANDBY: Unit(STANDBY)}
+    assert todo(parts(tunnel=Unit(TUNNEL, Phase.STARTING, busy=True)) | absent) == ()
+    assert todo(parts() | absent) == (Start(STANDBY, "d1"),)
+    failed = Unit(TUNNEL, Phase.FAILED, failures=1, retry_at=NOW + 60)
+    assert todo(parts(tunnel=failed) | absent) == (Start(STANDBY, "d1"),)
+    assert todo(parts(tunnel=failed, gateway=up(GATEWAY, healthy=False)) | absent) == ()
+
+
+def test_a_second_tunnel_that_is_no_longer_asked_for_is_stopped_and_not_started() -> None:
+    wishes = {**WISHES, STANDBY: NOT_WISHED}
+    assert todo(parts(), wishes) == (Stop(STANDBY, "it is no longer asked for"),)
+    assert todo(parts(standby=Unit(STANDBY)), wishes) == ()
+
+
 # Down
 
 
@@ -149,15 +167,15 @@ def test_down_goes_from_the_tunnel_to_the_backend_one_at_a_time() -> None:
         units[action.role] = Unit(action.role, Phase.STOPPING, busy=True)
         assert todo(units, wanted=False) == ()
         units[action.role] = Unit(action.role)
-    assert order == [TUNNEL, GATEWAY, SCHEMA, BACKEND]
+    assert order == [STANDBY, TUNNEL, GATEWAY, SCHEMA, BACKEND]
 
 
 def test_down_waits_for_a_tunnel_that_is_just_being_started() -> None:
-    assert todo(parts(tunnel=Unit(TUNNEL, Phase.STARTING, busy=True)), wanted=False) == ()
+    assert todo(parts(tunnel=Unit(TUNNEL, Phase.STARTING, busy=True), standby=Unit(STANDBY)), wanted=False) == ()
 
 
 def test_down_passes_over_what_is_not_there() -> None:
-    units = parts(tunnel=Unit(TUNNEL, Phase.FAILED), schema=Unit(SCHEMA))
+    units = parts(standby=Unit(STANDBY), tunnel=Unit(TUNNEL, Phase.FAILED), schema=Unit(SCHEMA))
     assert todo(units, wanted=False) == (Stop(GATEWAY, "it is no longer wanted"),)
 
 
@@ -203,6 +221,7 @@ def test_in_whatever_state_the_order_holds(units: dict[str, Unit], wishes: dict[
                 assert now_or_past(unit.retry_at)
                 assert digest == wishes[role].digest
                 before = [units[other] for other in UP_ORDER[: UP_ORDER.index(role)]]
+                before = [other for other in before if other.role != TUNNEL or not other.failures]
                 assert all(other.phase is Phase.UP for other in before)
                 touched = {a.role for a in actions if not isinstance(a, LookAt)} - {role}
                 assert not touched & {other.role for other in before}

@@ -8,8 +8,8 @@ from exposer.config.model import Tunnel
 from exposer.tunnels.usable import survey
 
 
-def server(configured: Tunnel | None = None):
-    return next(found for found in survey(configured) if found.provider == "server")
+def server(*configured: Tunnel):
+    return next(found for found in survey(*configured) if found.provider == "server")
 
 
 @pytest.fixture
