@@ -5,7 +5,7 @@ is over, or when the panic lock appears, the guard runs the same cut as `exposer
 the first two cases). It imports nothing but the standard library, `files`, `procs` and `panic`.
 
 Three processes keep each other alive. No two of them can be killed or stopped without the third closing everything,
-and killed all three at once they take tunnel and gateway along:
+and killed or stopped all three at once they take tunnel and gateway along:
 
 - the supervisor starts the guard anew when it has ended, and opens no tunnel before one is ready;
 - the guard starts a detached supervisor anew (a few times, with growing waits) when it died without a `down`. One in
@@ -13,7 +13,8 @@ and killed all three at once they take tunnel and gateway along:
 - the leash, a copy of the guard in a session of its own, watches the lease too: with supervisor and guard both stopped
   it cuts. When the guard is gone it holds the lease, and when the supervisor is gone as well it cuts: tunnel, gateway
   and keys, within a second or two. Tunnel and gateway are tethered to it (see `tether`): the kernel kills them when it
-  is killed. The leash of a new guard ties them anew, so supervisor and guard may both be replaced freely.
+  is killed, and it is killed when it stands still for longer than the lease (see `deadline`). The leash of a new guard
+  ties them anew, so supervisor and guard may both be replaced freely.
 
 Tunnels are not children of the guard. A parent-death signal is tied to the thread that forked and is lost when the
 child changes its user, nginx's workers would not get it, and every new guard would cost the public address.

@@ -2,7 +2,8 @@
 
 It watches the lease on its own, a little more patiently than the guard: with supervisor and guard both stopped it
 cuts. When the guard is gone it cuts as soon as the supervisor is gone as well. And what passes data is tethered to it:
-when it is killed together with the others, the kernel kills tunnel and gateway with it.
+when it is killed together with the others, the kernel kills tunnel and gateway with it. It is killed by a deadline that
+the kernel keeps when it should be stopped together with them.
 """
 
 import json
@@ -12,7 +13,8 @@ import signal
 from exposer import files
 from exposer.files import FileLock, Places
 from exposer.guard.cut import cut
-from exposer.guard.lease import Lease, now, running_supervisor
+from exposer.guard.deadline import Deadline
+from exposer.guard.lease import Lease, Terms, now, running_supervisor
 from exposer.guard.tether import Tethers
 from exposer.guard.verdict import Verdict, decide
 from exposer.guard.waiting import wait
@@ -20,6 +22,8 @@ from exposer.panic.datapath import CUT_FIRST
 from exposer.procs import Ledger, ProcessId
 
 LOOK, LOOK_ALONE = 0.5, 0.25
+LATER = 5.0  # and how much longer than that it may stand still
+CUTTING = 60.0  # how long its own cut may take at the most
 LATE = 5.0  # how much longer than the guard it waits for a lease: a cut under way must come to its end
 
 
@@ -44,19 +48,24 @@ class Leash:
         self._places = places
         self._guard = guard
         self._lease = Lease(places)
+        self._terms: Terms | None = None
         self._ledger = Ledger(places.ledger)
         self._seen: tuple[int, ...] = ()
         self._tethers = Tethers()
+        self._deadline = Deadline()
 
     def hold(self) -> int:
         """Until another guard has a leash of its own, or there is nothing left to hold."""
         while os.path.isdir(self._places.runtime):
+            self._terms = self._lease.terms() or self._terms
             self._tether()
             alive = self._guard.alive()
             if not alive and self._relieved():
                 break
+            self._put_off()
             verdict = self._overdue() if alive else self._alone()
             if verdict is not None:
+                self._deadline.put(CUTTING)
                 cut(self._places.name, lock=False, reason=verdict.reason)
                 return 0
             wait([self._guard], LOOK if alive else LOOK_ALONE)
@@ -79,16 +88,22 @@ class Leash:
         self._tethers.hold(e.process for e in entries if e.role in CUT_FIRST and e.process is not None)
         self._seen = seen
 
+    def _put_off(self) -> None:
+        """As long as the lease is renewed and this runs, the deadline never comes."""
+        if self._terms is not None:
+            left = self._lease.renewed() + self._terms.lease + LATE + LATER - now()
+            self._deadline.put(max(LATER, left))
+
     def _overdue(self) -> Verdict | None:
         """Long over, though there is a guard: it must be stopped, as the supervisor is."""
-        terms = self._lease.terms()
+        terms = self._terms
         if terms is None or now() - self._lease.renewed() <= terms.lease + LATE:
             return None
         return Verdict(f"supervisor and guard were silent for longer than the lease of {terms.lease:g} s")
 
     def _alone(self) -> Verdict | None:
         """There is no guard: what it would decide, and that there is no supervisor."""
-        terms = self._lease.terms()
+        terms = self._terms
         verdict = decide(terms, self._lease.renewed(), locked=False)
         if verdict is None and running_supervisor(self._places, terms) is None and not _somebody_at_it(self._places):
             return Verdict("supervisor and guard were both gone")

@@ -26,7 +26,7 @@ from tests.support.unlucky import processes
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 TIMES = int(os.environ.get("EXPOSER_FAULTS", "20"))
 LONGEST = {"up": 1.5, "rotate-key": 0.6, "reload": 0.6, "down": 0.8}
-FAULTS = ("kill", "stop", "full", "network", "none")
+FAULTS = ("kill", "stop", "watchers", "full", "network", "none")
 STANDIN = REPOSITORY / "tests" / "support" / "fake_cloudflared.py"
 Make = Callable[..., Exposure]
 
@@ -56,6 +56,11 @@ def harm(exposure: Exposure, fault: str, chance: random.Random) -> None:
     alive = recorded(exposure)
     if fault in ("kill", "stop") and alive:
         chance.choice(alive).signal(signal.SIGKILL if fault == "kill" else signal.SIGSTOP)
+    elif fault == "watchers":  # supervisor, guard and leash at once, or only some of them
+        number = chance.choice((signal.SIGKILL, signal.SIGSTOP))
+        for entry in Ledger(str(exposure.runtime / exposure.name / "ledger")).entries():
+            if entry.role in ("supervisor", "guard") and entry.process is not None and chance.random() < 0.8:
+                entry.process.signal(number)
     elif fault == "full":
         fill(exposure.state)
     elif fault == "network":  # the tunnel's way out is gone: it hears and says nothing any more

@@ -161,6 +161,20 @@ def test_killed_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposu
         process.communicate()
 
 
+def test_stopped_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path, lease="4s")
+    process = start(exposure)
+    parts = [exposure.pid("tunnel"), *workers(exposure)]
+    eventually(lambda: tethered(exposure, 2), within=20)
+    for pid in (process.pid, *guards(exposure, leash=False), *guards(exposure, leash=True)):
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
+    for pid in guards(exposure, leash=False):  # it goes on, and does what it was kept from
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not started_at(process.pid), within=20)
+    process.communicate()
+
+
 def test_a_supervisor_that_is_replaced_finds_the_same_tunnel_and_gateway(make_exposure, tmp_path) -> None:
     exposure = tunnelled(make_exposure, tmp_path)
     with start(exposure) as process:
