@@ -278,15 +278,7 @@ class House(Teller):
         return {auth.header: resolve(auth.value).reveal()} if auth else {}
 
     def _make_backend(self) -> Part:
-        return backends.make(
-            self.config.backend,
-            name=self.config.name,
-            state_dir=self.places.state,
-            runtime_dir=self.places.runtime,
-            resolve=resolve,
-            nginx_image=self.config.gateway.image,
-            nginx_binary=self.config.gateway.binary,
-        )
+        return backends.of_exposure(self.config, self.places, resolve)
 
     def _make_tunnel(self, listen: str) -> Part:
         from exposer import tunnels

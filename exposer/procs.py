@@ -226,12 +226,15 @@ class Entry:
             return None
 
 
+_WRITING: "dict[str, _thread.LockType]" = {}  # by ledger: whoever forgets lines must not lose somebody else's new one
+
+
 class Ledger:
     """The list of everything that exposer started, one JSON object a line, written before the thing gets traffic."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._lock = _thread.allocate_lock()
+        self._lock = _WRITING.setdefault(path, _thread.allocate_lock())
 
     def append(self, entry: Entry) -> None:
         """Adds a line with one write; a torn last line (a crash, a full disk) is closed off first. Raises OSError."""

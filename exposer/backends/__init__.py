@@ -7,8 +7,9 @@ from exposer.backends.docker import DockerBackend
 from exposer.backends.process import ProcessBackend
 from exposer.backends.setting import Setting
 from exposer.backends.url import UrlBackend
-from exposer.config.model import Backend, SecretRef
+from exposer.config.model import Backend, Config, SecretRef
 from exposer.errors import ConfigError
+from exposer.files import Places
 from exposer.secret import Secret
 
 Part = AdoptedBackend | DockerBackend | ProcessBackend | UrlBackend
@@ -37,3 +38,16 @@ def make(
         raise ConfigError(f"backend.kind is {config.kind!r}", f"it is one of {', '.join(KINDS)}")
     setting = Setting(name, state_dir, runtime_dir, resolve, nginx_image, nginx_binary)
     return KINDS[config.kind](config, setting)
+
+
+def of_exposure(config: Config, places: Places, resolve: Callable[[SecretRef], Secret]) -> Part:
+    """The backend that a config means."""
+    return make(
+        config.backend,
+        name=config.name,
+        state_dir=places.state,
+        runtime_dir=places.runtime,
+        resolve=resolve,
+        nginx_image=config.gateway.image,
+        nginx_binary=config.gateway.binary,
+    )

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from exposer import procs
-from exposer.cli import failure
 from exposer.errors import ExposerError, LockedError
 from exposer.files import Places
 from exposer.procs import Entry, Ledger, ProcessId
+
+CONTAINERS = ("image", "build", "container")
 
 
 class Background:
@@ -26,11 +27,12 @@ class Background:
         self._begins = Path(self._log).stat().st_size if Path(self._log).exists() else 0
         self._copy: procs.Forked | None = None
 
-    def make_ready(self, containers: bool) -> None:
-        """Before anything else runs in this process: a thread, or an open journal, would not survive the copying."""
+    def make_ready(self, backend: str) -> None:
+        """Before anything else runs in this process: a thread, or an open journal, would not survive the copying.
+        For a `backend` in a container it loads first what starts it."""
         if can_copy():
             self._copy = procs.fork(
-                self._be, log=self._log, prepare=lambda: prepare(containers), title="exposer-daemon"
+                self._be, log=self._log, prepare=lambda: prepare(backend in CONTAINERS), title="exposer-daemon"
             )
 
     def begin(self) -> ProcessId:
@@ -59,6 +61,8 @@ class Background:
             return stopped
         if child.alive():
             return ExposerError("the supervisor neither came online nor gave up", "see: exposer logs supervisor")
+        from exposer.cli import failure
+
         return failure.found(self._places, self._log, self._begins)
 
     def _be(self) -> int:
@@ -73,13 +77,14 @@ def can_copy() -> bool:
 
 
 def prepare(containers: bool) -> None:
-    """Loads what the supervisor needs for its first steps."""
+    """Loads what the supervisor needs for its first step."""
     gc.disable()
-    import exposer.cli.assemble
-
     if containers:
+        import exposer.backends.early
         import exposer.engine.client
 
         exposer.engine.client.warm_up()
+    else:
+        import exposer.cli.assemble
     gc.freeze()  # as in __main__: it is there to stay
     gc.enable()

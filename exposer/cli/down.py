@@ -9,7 +9,6 @@ import click
 from exposer import procs
 from exposer.cli.find import places, supervisor, supervisor_lock
 from exposer.cli.show import answer, interactive, note, settings
-from exposer.control.client import ask
 from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
 from exposer.files import FileLock, Places
 from exposer.procs import Ledger, ProcessId
@@ -122,6 +121,8 @@ def _take_in(found: Places) -> None:
 
 def _end(found: Places, process: ProcessId) -> None:
     try:
+        from exposer.control.client import ask
+
         ask(found.control, "down")
     except NotRunningError:
         note("the supervisor does not answer on its socket; it is asked by signal")

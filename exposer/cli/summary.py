@@ -1,13 +1,25 @@
 """What `up` says when it is online: everything a person needs to go on, in a few lines."""
 
 import shlex
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from exposer.cli.first_key import FirstKey
+from exposer.cli.show import answer
+from exposer.cli.wish import Wish
 from exposer.gateway.credential import credential
 
 if TYPE_CHECKING:
     from exposer.config.model import Config
+
+
+def announce(wish: Wish, status: dict[str, Any], first: FirstKey) -> None:
+    """Says that it is online, and shows the first key for the only time."""
+    took = time.monotonic() - wish.begun
+    answer(as_text(status, first, wish.config, took), as_json(status, first))
+    sys.stdout.flush()
+    first.shown()
 
 
 def as_text(status: dict[str, Any], first: FirstKey, config: "Config", seconds: float) -> str:

@@ -1,8 +1,10 @@
 """Images: there already, pulled with progress, or made out of this machine's own nginx."""
 
+import base64
 import contextlib
 import hashlib
 import io
+import json
 import re
 import shutil
 import tarfile
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 NGINX_IMAGE = "nginx:1.28-alpine"
-IMAGE_LABEL = "io.exposer.image"
+IMAGE_LABEL, FROM_LABEL = "io.exposer.image", "io.exposer.from"
+MIME_TYPES = "/etc/nginx/mime.types"
 ACCOUNTS = {
     "etc/passwd": b"root:x:0:0:root:/:/none\nnobody:x:65534:65534:nobody:/:/none\n",
     "etc/group": b"root:x:0:\nnobody:x:65534:\nnogroup:x:65534:\n",
@@ -161,23 +164,55 @@ def nginx_image(client: "DockerClient", wanted: str, binary: str, tell: Tell) ->
 
 
 def _own_nginx(client: "DockerClient", program: Path, tell: Tell) -> str:
+    from docker.errors import APIError
+
+    for image in client.api.images("exposer-nginx", filters={"label": f"{IMAGE_LABEL}=nginx"}):
+        if _unchanged(str((image.get("Labels") or {}).get(FROM_LABEL, "")), program):
+            return str(image["Id"])
     content = program_files(program)
-    content["etc/nginx/mime.types"] = _bytes_or_empty(Path("/etc/nginx/mime.types"))
+    stamp = _stamp([str(program), *sorted(f"/{path}" for path in content), MIME_TYPES])
+    content[MIME_TYPES.lstrip("/")] = _bytes_or_empty(Path(MIME_TYPES))
     content |= ACCOUNTS
     said = procs.run([str(program), "-v"]).err
     version = match[1] if (match := re.search(r"/(\d[\d.]*)", said)) else "0"
     tag = f"{version}-{digest_of(content)}"
-    if found := local(client, f"exposer-nginx:{tag}"):
-        return found
+    before = local(client, f"exposer-nginx:{tag}")
     tell(f"making an image of this machine's nginx {version}")
     links = {} if program == Path("/usr/sbin/nginx") else {"usr/sbin/nginx": str(program)}
     client.api.import_image_from_data(
         make_tar(content, links, folders=("tmp",)),
         repository="exposer-nginx",
         tag=tag,
-        changes=[f"LABEL {IMAGE_LABEL}=nginx", "ENV PATH=/usr/sbin"],
+        changes=[f"LABEL {IMAGE_LABEL}=nginx {FROM_LABEL}={stamp}", "ENV PATH=/usr/sbin"],
     )
+    if before:
+        with contextlib.suppress(APIError):  # of the same files; somebody may still use it
+            client.images.remove(before)
     return local(client, f"exposer-nginx:{tag}")
+
+
+def _stamp(paths: list[str]) -> str:
+    """What files are now, without reading them: one word for a label. Whatever changes one moves its times."""
+    text = json.dumps([digest_of(ACCOUNTS), *((path, _looks(path)) for path in paths)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _unchanged(stamp: str, program: Path) -> bool:
+    """Whether an image was made of this program, and all that went into it is as it was."""
+    try:
+        known = json.loads(base64.urlsafe_b64decode(stamp + "=" * (-len(stamp) % 4)))
+        paths = [str(path) for path, _ in known[1:]]
+    except (ValueError, TypeError, IndexError):
+        return False
+    return paths[:1] == [str(program)] and stamp == _stamp(paths)
+
+
+def _looks(path: str) -> list[int]:
+    try:
+        info = Path(path).stat()
+    except OSError:
+        return []
+    return [info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns]
 
 
 def program_files(program: Path) -> dict[str, bytes]:

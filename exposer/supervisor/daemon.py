@@ -17,11 +17,12 @@ from exposer.errors import ConfigError, ExposerError, LockedError, of_system
 from exposer.files import Places
 from exposer.guard.lease import now as awake
 from exposer.journal import Journal, Request
-from exposer.procs import Entry, Ledger, ProcessId
+from exposer.procs import Entry, ProcessId
 from exposer.state.facts import Failed, Recorded
 from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.guarding import Guarding
+from exposer.supervisor.ledger import GuardedLedger
 from exposer.supervisor.loop import TICK, Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
@@ -72,19 +73,6 @@ class Server(Protocol):
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Serve = Callable[[str, Answer], Server]
-
-
-class GuardedLedger(Ledger):
-    """A ledger that takes no new line while a panic holds the lock, so nothing is started after the cut."""
-
-    def __init__(self, places: Places) -> None:
-        super().__init__(places.ledger)
-        self._places = places
-
-    def append(self, entry: Entry) -> None:
-        super().append(entry)
-        if self._places.locked():
-            raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
 
 
 @dataclass

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from exposer import procs
 from exposer.errors import ExposerError, of_system
@@ -28,9 +29,12 @@ from exposer.state.facts import (
     Stopped,
     Waited,
 )
-from exposer.state.model import BACKEND, SCHEMA, TUNNELS, Look
+from exposer.state.model import BACKEND, SCHEMA, TUNNELS, Look, Tell
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
+
+if TYPE_CHECKING:
+    from exposer.backends.early import Early
 
 # What a part puts on record beside itself, and takes along when it ends.
 COMPANIONS = {BACKEND: ("link", "network")}
@@ -47,6 +51,7 @@ class World:
         self.parts: dict[str, Part] = {}
         self.ledger = ledger
         self.admit: Callable[[], None] = lambda: None  # raises while nothing may be opened
+        self.early: Early | None = None  # the backend's first start, where it is under way already
         self._tell = tell
         self._turns: dict[str, int] = {}  # odd while a part is being changed by us
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
@@ -134,6 +139,8 @@ class World:
 
     def _start(self, role: str, part: Part, rooms: Rooms) -> Fact:
         begun = time.monotonic()
+        if role == BACKEND and (early := self._take_early(part)) is not None:
+            return self._new(role, part, early.finish, begun)
         entries = [entry for entry in self.ledger.entries() if entry.role == role]
         entry = part.adopt(entries)
         if entry is None:
@@ -142,17 +149,27 @@ class World:
             self._forget(role)
             if role in TUNNELS:
                 self.admit()
-            entry = part.start(self.ledger.append, lambda text: self._tell(role, text))
-            try:
-                self._remember(role, entry)
-            except BaseException:
-                part.stop(entry)  # what cannot be put on record must not run
-                raise
-            adopted = False
-        else:
-            adopted = True
+            return self._new(role, part, lambda tell: part.start(self.ledger.append, tell), begun)
         self.entries[role], self.parts[role] = entry, part
-        return Started(role, entry, adopted, time.monotonic() - begun)
+        return Started(role, entry, True, time.monotonic() - begun)
+
+    def _take_early(self, part: Part) -> "Early | None":
+        """The start that is under way, once, and when it is of this very part."""
+        early, self.early = self.early, None
+        if early is not None and early.digest != part.digest:
+            early.undo()
+            return None
+        return early
+
+    def _new(self, role: str, part: Part, start: "Callable[[Tell], Entry]", begun: float) -> Fact:
+        entry = start(lambda text: self._tell(role, text))
+        try:
+            self._remember(role, entry)
+        except BaseException:
+            part.stop(entry)  # what cannot be put on record must not run
+            raise
+        self.entries[role], self.parts[role] = entry, part
+        return Started(role, entry, False, time.monotonic() - begun)
 
     def _reload(self, role: str, part: Reloadable) -> Fact:
         begun = time.monotonic()

@@ -1,6 +1,7 @@
 """Pull errors are explained, progress is told now and then, and tars hold what they should."""
 
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from exposer.engine import image
 from exposer.errors import MissingError
+from tests.support.eventually import eventually
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,24 @@ def test_a_program_comes_with_its_libraries_and_their_loader() -> None:
 def test_what_needs_a_library_that_is_not_there_cannot_be_packed(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         image.program_files(tmp_path / "nothing")
+
+
+def test_an_image_is_good_as_long_as_no_file_that_went_into_it_has_changed(tmp_path: Path) -> None:
+    program, library = tmp_path / "nginx", tmp_path / "lib.so"
+    program.write_bytes(b"1")
+    library.write_bytes(b"2")
+    made_of = image._stamp([str(program), str(library), str(tmp_path / "mime.types")])
+    assert image._unchanged(made_of, program)
+    assert not image._unchanged(made_of, library)
+    before = library.stat()
+
+    def rewrite() -> bool:
+        library.write_bytes(b"3")
+        os.utime(library, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return not image._unchanged(made_of, program)
+
+    eventually(rewrite)  # the clock of some file systems has coarse steps
+    library.unlink()
+    assert not image._unchanged(made_of, program)
+    for odd in ("", "x", "e30", "W10", made_of[:-4]):
+        assert not image._unchanged(odd, program)

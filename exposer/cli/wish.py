@@ -1,0 +1,59 @@
+"""What one call of `up` asks for."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exposer.cli.find import not_private
+from exposer.cli.show import duration, note
+from exposer.config.load import load, with_provider
+from exposer.errors import LockedError, of_system
+from exposer.files import NotPrivateError, Places
+from exposer.supervisor.timebox import TimeBox
+
+if TYPE_CHECKING:
+    from exposer.config.model import Config
+
+
+class Wish:
+    """The config as it is now, the options, and the moment it was said. Raises ConfigError."""
+
+    def __init__(self, path: Path, tunnel: str | None, without_document: bool, timeout: str, box: TimeBox) -> None:
+        self.path = path
+        self.tunnel = tunnel
+        self.without_document = without_document
+        self.timeout_text = timeout
+        self.timeout = duration(timeout, "--timeout")
+        self.box = box
+        self.config = self.load()
+        self.places = Places(self.config.name)
+        self.begun = time.monotonic()
+
+    def load(self) -> "Config":
+        config = load(self.path)
+        return with_provider(config, self.tunnel) if self.tunnel else config
+
+    def prepare(self) -> None:
+        """Sees to it that it may begin, and has folders of its own."""
+        if self.places.locked():
+            raise LockedError(
+                f"{self.config.name} is locked by a panic", "see what happened and lift the lock with: exposer unlock"
+            )
+        try:
+            self.places.prepare()
+        except NotPrivateError as error:
+            raise not_private(error) from error
+        except OSError as error:
+            told = of_system(error)
+            told.hint = told.hint or "choose another place with EXPOSER_STATE_DIR and EXPOSER_RUNTIME_DIR"
+            raise told from error
+        for text in self.config.notes:
+            note(f"note: {text}")
+
+    def argv(self, *more: str) -> list[str]:
+        """The command line that asks for the same, with other flags."""
+        argv = [sys.executable, "-m", "exposer", "--file", str(self.path)]
+        argv += ["up", *more, "--timeout", self.timeout_text, "--box", self.box.to_word()]
+        argv += ["--tunnel", self.tunnel] if self.tunnel else []
+        return argv + (["--without-document"] if self.without_document else [])
