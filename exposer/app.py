@@ -78,6 +78,7 @@ class House(Teller):
         self._templates = own.folder_digest(config.gateway.templates)
         self._overlay = own.overlay(config.schema.overlay)
         self.overlay_notes: tuple[str, ...] = ()
+        self._schema_digest = ""
 
     def warm_up(self) -> None:
         """Loads what the steps after the backend's start need."""
@@ -143,7 +144,10 @@ class House(Teller):
             self.store.change(lambda known: (settle(known, now), None))
 
     def schema_digest(self) -> str:
-        return digest((self._source, self.config.schema, self.config.backend.auth, self._overlay))
+        if not self._schema_digest:  # it is asked in every cycle
+            of = (self._source, self.config.schema, self.config.backend.auth, self._overlay)
+            self._schema_digest = digest(of)
+        return self._schema_digest
 
     def document_is_here(self) -> bool:
         return self._source.startswith("file:") if self._source else bool(self.config.schema.include)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from exposer.state.facts import Checked, Failed, Published
+from exposer.state.facts import Checked, Documented, Failed, Published
 from exposer.state.model import GATEWAY, Phase
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.hops import heard, next_look
@@ -31,6 +31,7 @@ class AddressPipeline:
         self.stop = stop
         self.check_every = check_every
         self._publishing = ""
+        self._hashed: tuple[Documented | None, str] = (None, "")
         self._next_publish = 0.0
         self._unpublished = ""
         self._next_check = 0.0
@@ -55,8 +56,10 @@ class AddressPipeline:
         documented = self.state.documented
         if not self.state.url or documented is None:
             return
-        digest = f"{self.state.url} {rooms.schema_digest()} {documented.document and documented.document.digest}"
-        digest += str(hash(documented.operations))
+        if self._hashed[0] is not documented:  # what is read stays one and the same until it is read again
+            said = f"{documented.document and documented.document.digest} {hash(documented.operations)}"
+            self._hashed = (documented, said)
+        digest = f"{self.state.url} {rooms.schema_digest()} {self._hashed[1]}"
         if digest != self._publishing and now >= self._next_publish:
             self._publishing = digest
             self.world.publish(rooms, documented, self.state.url)

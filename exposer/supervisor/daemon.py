@@ -107,7 +107,7 @@ class Daemon:
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
         self._config_changed = threading.Event()
         self._watch = Watch(self._notice)
-        self._last = ""
+        self._last: dict[str, Any] = {}
         self._announced = False
 
     def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
@@ -225,7 +225,7 @@ class Daemon:
 
     def _publish_snapshot(self) -> None:
         status = self.status()
-        comparable = json.dumps(status | {"supervisor": None}, sort_keys=True)
+        comparable = status | {"supervisor": None}
         if comparable != self._last:
             try:
                 files.swap(self.places.snapshot, json.dumps(status).encode(), lasting=False)
