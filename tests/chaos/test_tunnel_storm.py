@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fake_cloudflared, fake_ngrok, sshd
+from tests.support import fake_cloudflared, fake_ngrok, island, sshd
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, free_port, get, sample_config
 from tests.support.unlucky import processes
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 BLOWS = int(os.environ.get("EXPOSER_TEST_STORM", "12"))
 SEED = int(os.environ.get("EXPOSER_TEST_SEED", "1"))
 WARM_UP = 4
+LONG = 100
 AGENT = {"User-Agent": "exposer-test"}
 
 
@@ -92,26 +93,59 @@ def ssh(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Ran
     folder = tmp_path / "sshd"
     folder.mkdir()
     with sshd.Sshd(folder) as server:
-        lines = [
-            *('provider = "ssh"', 'host = "127.0.0.1"', f"port = {server.port}", f'user = "{server.user}"'),
-            *(f'identity = "{server.identity}"', f'known_hosts = "{server.known_hosts}"'),
-            *(f"remote_port = {server.remote_port}", f'url = "http://127.0.0.1:{server.remote_port}"'),
-        ]
-
-        def lose_sessions() -> None:
-            for pid in server.sessions():
-                signal_to(pid, signal.SIGKILL)
-
-        def restart_server() -> None:
-            lose_sessions()
-            server.stop()
-            pause(wind.uniform(0.1, 1.0))
-            server.start()
-
-        exposure = exposed(make_exposure, "\n".join(lines))
-        far = (lose_sessions, restart_server, lambda: freeze(server.pid, wind))
-        yield Scene(exposure, lambda: exposure.url, (*blows_at_the_agent(exposure, wind), *far))
+        exposure = exposed(make_exposure, ssh_lines(server, f"http://127.0.0.1:{server.remote_port}"))
+        yield Scene(
+            exposure, lambda: exposure.url, (*blows_at_the_agent(exposure, wind), *blows_at_the_server(server, wind))
+        )
         exposure.run("down")
+
+
+@pytest.fixture
+def network(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Random) -> Iterator[Scene]:
+    """The same, with the server in a network of its own, which is cut off and mended."""
+    if not sshd.AVAILABLE or not island.available():
+        pytest.skip("no OpenSSH server, or no networks can be made here")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    land = island.Island()
+    try:
+        with sshd.Sshd(folder, address=land.address, inside=land.inside) as server:
+            exposure = exposed(make_exposure, ssh_lines(server, land.publish(server.remote_port)))
+
+            def cut_off() -> None:
+                """Mostly short, so that the connection may last; in a long storm now and then until ssh gives up."""
+                land.cut()
+                pause(50.0 if BLOWS >= LONG and wind.random() < 0.1 else wind.uniform(0.2, 3.0))
+                land.mend()
+
+            near, far = blows_at_the_agent(exposure, wind), blows_at_the_server(server, wind)
+            yield Scene(exposure, lambda: exposure.url, (*near, *far, cut_off, cut_off, cut_off))
+            exposure.run("down")
+    finally:
+        land.close()
+
+
+def ssh_lines(server: sshd.Sshd, url: str) -> str:
+    lines = [
+        *('provider = "ssh"', f'host = "{server.address}"', f"port = {server.port}", f'user = "{server.user}"'),
+        *(f'identity = "{server.identity}"', f'known_hosts = "{server.known_hosts}"'),
+        *(f"remote_port = {server.remote_port}", f'url = "{url}"'),
+    ]
+    return "\n".join(lines)
+
+
+def blows_at_the_server(server: sshd.Sshd, wind: random.Random) -> tuple[Callable[[], None], ...]:
+    def lose_sessions() -> None:
+        for pid in server.sessions():
+            signal_to(pid, signal.SIGKILL)
+
+    def restart_server() -> None:
+        lose_sessions()
+        server.stop()
+        pause(wind.uniform(0.1, 1.0))
+        server.start()
+
+    return (lose_sessions, restart_server, lambda: freeze(server.pid, wind))
 
 
 @pytest.fixture
@@ -170,7 +204,15 @@ def families(exposure: Exposure) -> int:
     return len({group for pid in processes(exposure) if (group := group_of(pid))})
 
 
-@pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared", "ngrok"])
+@pytest.mark.parametrize(
+    "provider",
+    [
+        pytest.param("ssh", marks=pytest.mark.ssh),
+        pytest.param("network", marks=pytest.mark.ssh),
+        "cloudflared",
+        "ngrok",
+    ],
+)
 def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     provider: str, request: pytest.FixtureRequest, wind: random.Random
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.eventually import eventually
@@ -28,8 +29,15 @@ class Sshd:
     """A server that lets our key forward one port of loopback, and nothing else."""
 
     def __init__(
-        self, folder: Path, remote_port: int = 0, command: str = "/bin/false", address: str = "127.0.0.1"
+        self,
+        folder: Path,
+        remote_port: int = 0,
+        command: str = "/bin/false",
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
     ) -> None:
+        """`inside` begins a command that runs in another network."""
+        self._inside = inside
         self.command = command
         self.address = address
         self.folder = folder
@@ -74,7 +82,7 @@ class Sshd:
         assert program
         with (self.folder / "sshd.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stdout=log, stderr=log
+                [*self._inside, program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stdout=log, stderr=log
             )
         eventually(self._answers, within=10)
         return self
