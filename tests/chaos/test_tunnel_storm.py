@@ -22,6 +22,7 @@ BLOWS = int(os.environ.get("EXPOSER_TEST_STORM", "12"))
 SEED = int(os.environ.get("EXPOSER_TEST_SEED", "1"))
 WARM_UP = 4
 LONG = 100
+SSH = [pytest.param(name, marks=pytest.mark.ssh) for name in ("ssh", "network", "standby")]
 AGENT = {"User-Agent": "exposer-test"}
 
 
@@ -125,6 +126,39 @@ def network(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random
         land.close()
 
 
+@pytest.fixture
+def standby(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.Random) -> Iterator[Scene]:
+    """Two servers, of which either may fall: whichever is open, and never both."""
+    if not sshd.AVAILABLE:
+        pytest.skip("there is no OpenSSH server")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with sshd.Sshd(tmp_path / "one") as one, sshd.Sshd(tmp_path / "two") as two:
+        first, second = (ssh_lines(each, f"http://127.0.0.1:{each.remote_port}") for each in (one, two))
+        own = second.replace('provider = "ssh"', '[standby]\nafter = "2s"\nback = "1s"')
+        exposure = exposed(make_exposure, f'{first}\nstandby = "ssh"\n{own}')
+
+        def down_for_long() -> None:
+            """Until the other one has taken over."""
+            server = wind.choice((one, two))
+            for pid in server.sessions():
+                signal_to(pid, signal.SIGKILL)
+            server.stop()
+            pause(wind.uniform(1.0, 8.0))
+            server.start()
+
+        def kill_one() -> None:
+            signal_to(exposure.pid(wind.choice(("tunnel", "standby"))), signal.SIGKILL)
+
+        far = (*blows_at_the_server(one, wind), *blows_at_the_server(two, wind), down_for_long, down_for_long)
+        yield Scene(
+            exposure,
+            lambda: str(exposure.status()["public_url"]),
+            (*blows_at_the_agent(exposure, wind), kill_one, *far),
+        )
+        exposure.run("down")
+
+
 def ssh_lines(server: sshd.Sshd, url: str) -> str:
     lines = [
         *('provider = "ssh"', f'host = "{server.address}"', f"port = {server.port}", f'user = "{server.user}"'),
@@ -206,12 +240,7 @@ def families(exposure: Exposure) -> int:
 
 @pytest.mark.parametrize(
     "provider",
-    [
-        pytest.param("ssh", marks=pytest.mark.ssh),
-        pytest.param("network", marks=pytest.mark.ssh),
-        "cloudflared",
-        "ngrok",
-    ],
+    [*SSH, "cloudflared", "ngrok"],
 )
 def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     provider: str, request: pytest.FixtureRequest, wind: random.Random
@@ -219,6 +248,8 @@ def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     scene: Scene = request.getfixturevalue(provider)
     exposure, supervisor = scene.exposure, scene.exposure.pid("supervisor")
     eventually(scene.answers, within=30)
+    both = exposure.runtime / exposure.name / "gateway" / "open"
+    eventually(lambda: provider != "standby" or exposure.pid("standby"), within=30)
     groups, begun = families(exposure), (0, 0)
     for number in range(max(BLOWS, WARM_UP + 1)):
         if number == WARM_UP:
@@ -226,6 +257,7 @@ def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
         wind.choice(scene.blows)()
         pause(wind.uniform(0.0, 1.0))
         scene.expect_back(number)
+        assert not both.is_dir() or len(os.listdir(both)) == 1
         pause(wind.uniform(0.0, 2.0))
     assert exposure.pid("supervisor") == supervisor, "the supervisor itself did not last"
     eventually(lambda: families(exposure) == groups, within=20)
