@@ -36,6 +36,7 @@ class Standby:
         self._heard: set[str] = set()
         self._taken: tuple[float, ...] = ()
         self._wish, self._wished_at = "", 0.0
+        self._last: Spare | None = None
 
     def follow(self, rooms: Rooms, now: float) -> None:
         """Once a cycle, before anything is begun: no door may be open that should not be, nor the other way round."""
@@ -44,6 +45,7 @@ class Standby:
         if spare is None:
             self._forget()
             return
+        self._last = spare
         if state.units[GATEWAY].phase is not Phase.UP:
             return
         if not self._settled:  # one that runs already has one open
@@ -89,10 +91,13 @@ class Standby:
             self._note("standby", f"{word(state.other)} waits and {found}")
 
     def _forget(self) -> None:
-        """The config names no second tunnel any more."""
+        """The config names no second tunnel any more. Until the gateway has taken that over its doors still count, and
+        what they say must not be found by a later second tunnel."""
         if self._state.carrier != TUNNEL:
             self._turn_to(TUNNEL, "there is no second one any more")
-        self._settled = False
+            if self._last is not None:
+                self._keep_open(self._last)
+        self._settled, self._last = False, None
 
     def _keep_open(self, spare: Spare) -> None:
         try:

@@ -318,7 +318,7 @@ class TestEveryTunnel:
 
     def test_one_with_another_wish_is_not_adopted(self, scene: Scene) -> None:
         scene.start()
-        assert scene.part(standby="local").adopt(scene.ledger.entries()) is None
+        assert scene.part(region="elsewhere").adopt(scene.ledger.entries()) is None
 
     def test_a_dead_one_is_not_adopted(self, scene: Scene) -> None:
         entry = scene.start()

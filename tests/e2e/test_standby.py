@@ -226,6 +226,40 @@ def test_the_waiting_agent_is_started_again_when_it_dies_and_nobody_notices(stan
     assert stand_ins.count("took-over") == 0
 
 
+def test_a_second_tunnel_comes_and_goes_with_the_config_while_it_runs(stand_ins: Scene) -> None:
+    exposure = stand_ins.exposure
+    with_two = exposure.file.read_text()
+    head, _, rest = with_two.partition("[standby]")
+    alone = head.replace('standby = "ngrok"\n', "") + rest[rest.index("[limits]") :]
+    exposure.file.write_text(alone)
+    exposure.up()
+    assert exposure.status()["standby"] is None
+    first = exposure.pid("tunnel")
+    exposure.file.write_text(with_two)
+    eventually(lambda: stand_ins.standby().get("healthy"), within=40)
+    assert (stand_ins.passing(), stand_ins.opened(), exposure.pid("tunnel")) == (["tunnel"], ["tunnel"], first)
+    second = exposure.pid("standby")
+    exposure.file.write_text(alone)
+    eventually(lambda: exposure.status()["standby"] is None, within=40)
+    eventually(lambda: not Path(f"/proc/{second}/exe").exists(), within=40)
+    assert stand_ins.passing() == ["tunnel"]
+    assert exposure.pid("tunnel") == first
+
+
+@pytest.mark.docker
+def test_with_nginx_in_a_container_the_doors_are_the_same(stand_ins: Scene) -> None:
+    exposure = stand_ins.exposure
+    exposure.file.write_text(exposure.file.read_text().replace('engine = "process"', 'engine = "docker"'))
+    exposure.up()
+    eventually(lambda: stand_ins.standby().get("healthy"), within=30)
+    assert exposure.status()["gateway"]["engine"] == "docker"
+    assert (stand_ins.passing(), stand_ins.by("standby")) == (["tunnel"], 503)
+    with NeverBoth(stand_ins):
+        fake_cloudflared.turn(stand_ins.first, drop=True)  # type: ignore[attr-defined]
+        eventually(lambda: stand_ins.passing() == ["standby"], within=60)
+    assert stand_ins.by("tunnel") in (0, 502, 503, 530)
+
+
 @pytest.mark.ssh
 def test_the_second_takes_over_when_the_first_is_down_and_everything_follows(
     two_servers: Callable[..., Scene], servers: tuple[sshd.Sshd, sshd.Sshd], tmp_path: Path

@@ -174,5 +174,10 @@ def test_a_second_tunnel_that_could_not_take_over_is_refused(text, said):
     assert said in problem(f"{LEAST}{text}")
 
 
+def test_whoever_chooses_a_tunnel_by_hand_gets_that_one_alone():
+    config = parse(f'{LEAST}{FIRST}standby = "ngrok"\n[standby]\ntoken = "env:NG"\n', HERE)
+    assert with_provider(config, "local").second is None
+
+
 def test_settings_of_a_second_tunnel_that_is_not_there_are_told():
     assert "standby.after" in " ".join(parse(f'{LEAST}[standby]\nafter = "5s"\n', HERE).notes)

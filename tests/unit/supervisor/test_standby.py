@@ -230,10 +230,11 @@ def test_without_the_setting_the_first_is_the_only_one_again(run: Callable[[Scen
     until(loop, lambda: waits(loop))
     scene.lost = {TUNNEL}
     until(loop, lambda: scene.opened == [STANDBY])
+    assert scene.history.count(TUNNEL) == 1
     scene.spare = None
     loop.take_config(scene)  # type: ignore[arg-type]
     until(loop, lambda: loop.state.units[STANDBY].phase is Phase.ABSENT)
-    assert loop.state.carrier == TUNNEL
+    assert (loop.state.carrier, scene.opened) == (TUNNEL, [TUNNEL])
     until(loop, lambda: loop.state.url == "https://tunnel.example")
 
 
