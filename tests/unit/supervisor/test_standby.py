@@ -56,11 +56,17 @@ class Spare:
         self.scene.step("open")
         self.scene.opened = [role]
         self.scene.history.append(role)
+        self.scene.step("opened")
 
     def shut(self) -> None:
         self.scene.step("shut")
         self.scene.opened = []
         self.scene.history.append("")
+        self.scene.step("closed")
+
+
+class DiedError(BaseException):
+    """The supervisor was killed just there."""
 
 
 class Scene(Plain):
@@ -71,12 +77,16 @@ class Scene(Plain):
         self.dead: set[str] = set()
         self.lost: set[str] = set()
         self.fails: set[str] = set()
+        self.dies_at = ""
         self.opened: list[str] = []
         self.history: list[str] = []
         self.starts: list[str] = []
         self.spare: Any = Spare(self)
 
     def step(self, name: str) -> None:
+        if name == self.dies_at:
+            self.dies_at = ""
+            raise DiedError
         if name in self.fails:
             raise OSError(28, "No space left on device")
 
@@ -205,11 +215,21 @@ def test_a_next_supervisor_goes_on_with_the_one_that_is_open(run: Callable[[Scen
     assert scene.starts[0] == STANDBY
 
 
-def test_after_a_death_between_closing_and_opening_the_first_is_opened(run: Callable[[Scene], Loop]) -> None:
+@pytest.mark.parametrize(("step", "left"), [("shut", [TUNNEL]), ("closed", []), ("open", []), ("opened", [STANDBY])])
+def test_whoever_dies_while_switching_leaves_one_open_at_the_most_and_the_next_settles(
+    step: str, left: list[str], run: Callable[[Scene], Loop]
+) -> None:
     scene = Scene()
+    scene.spare.back = 0.0
     loop = run(scene)
     until(loop, lambda: waits(loop))
-    assert scene.opened == [TUNNEL]
+    scene.dies_at, scene.lost = step, {TUNNEL}
+    with pytest.raises(DiedError):
+        until(loop, lambda: False, within=10)
+    assert scene.opened == left
+    follower = run(scene)
+    until(follower, lambda: scene.opened == [STANDBY] and waits(follower))
+    assert follower.state.url == "https://standby.example"
 
 
 def test_a_waiting_agent_that_does_not_start_is_told_once(run: Callable[[Scene], Loop]) -> None:
