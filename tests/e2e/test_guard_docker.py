@@ -46,7 +46,7 @@ def closed(exposure: Exposure) -> bool:
 
 
 def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(make_exposure: Make) -> None:
-    exposure = contained(make_exposure, "6s")
+    exposure = contained(make_exposure, "8s")
     os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
     eventually(lambda: closed(exposure), within=60)
     eventually(lambda: any("silent for longer than its lease" in why for why in reasons(exposure)), within=20)
@@ -58,7 +58,7 @@ def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(m
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_without_supervisor_and_guard_the_leash_cuts_containers_too(make_exposure: Make, how: int) -> None:
-    exposure = contained(make_exposure, "5s" if how == signal.SIGSTOP else "90s")
+    exposure = contained(make_exposure, "8s" if how == signal.SIGSTOP else "90s")
     for pid in (exposure.pid("supervisor"), *guards(exposure, leash=False)):
         os.kill(pid, how)
     eventually(lambda: closed(exposure), within=60)

@@ -86,7 +86,7 @@ def test_a_config_that_is_broken_by_then_is_said(make_exposure: Make, hook: Rece
 
 
 def test_a_cut_by_the_guard_is_told(make_exposure: Make, hook: Receiver) -> None:
-    exposure = make_exposure('lease = "5s"\n' + sample_config(free_port(), f'[notify]\nwebhook = ["{hook.url}"]\n'))
+    exposure = make_exposure('lease = "6s"\n' + sample_config(free_port(), f'[notify]\nwebhook = ["{hook.url}"]\n'))
     exposure.up()
     os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
     eventually(lambda: "was-cut" in kinds(hook), within=60)

@@ -38,16 +38,18 @@ def test_a_stopped_process_is_killed_when_its_deadline_has_passed() -> None:
 
 
 def test_the_last_word_counts_and_nothing_is_a_word_too() -> None:
-    def work(deadline: Deadline) -> None:
-        deadline.put(0.05)
-        deadline.put(3600.0)
-        deadline.put(0.05)
+    def taken_back(deadline: Deadline) -> None:
+        deadline.put(3.0)
         deadline.put(0.0)
 
-    pids = [child(work), child(lambda deadline: deadline.put(3600.0)), child(lambda deadline: None)]
-    other = child(lambda deadline: deadline.put(0.2))
+    def brought_forward(deadline: Deadline) -> None:
+        deadline.put(3600.0)
+        deadline.put(3.5)
+
+    pids = [child(taken_back), child(lambda deadline: deadline.put(3600.0)), child(lambda deadline: None)]
+    other = child(brought_forward)
     try:
-        eventually(lambda: started_at(other) is None, within=10)
+        eventually(lambda: started_at(other) is None, within=30)
         eventually(lambda: all(stopped(pid) for pid in pids), within=10)
     finally:
         for pid in (*pids, other):
