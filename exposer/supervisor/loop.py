@@ -52,7 +52,7 @@ class Loop:
         self.journal = journal
         self.show = show
         self.state = Exposure()
-        self.noted: Callable[[str], None] = lambda kind: None
+        self.noted: Callable[[str, str], None] = lambda kind, text: None
         self._address = AddressPipeline(self.state, world, self.note, self.stop, check_every)
         self.standby = Standby(self.state, world, self.note, self._address, self.stop)
         self._networks = NetworkLists(self.state, world, self.note)
@@ -142,7 +142,7 @@ class Loop:
         self.show(kind, text)
         if kind in TOLD:
             self.people.tell(kind, text, **data)
-        self.noted(kind)
+        self.noted(kind, text)
 
     def _facts(self, wait: float) -> list[Fact]:
         facts: list[Fact] = []

@@ -9,7 +9,8 @@ from exposer.files import Places
 from exposer.journal import Request
 
 # By the kind of the event that tells of it: the wire's name in `panic.on`, and the reason for the report. What callers
-# have sent is not in the reason: it is seen in the list of processes.
+# have sent is not in the reason: it is seen in the list of processes. What was changed on this machine is named.
+ON_THIS_MACHINE = ("container-changed", "config-drift")
 WIRES = {
     "open-without-key": ("auth-canary", "a call without a key was answered"),
     "decoy-used": ("decoy-key", "a decoy key was used: somebody has found it"),
@@ -65,13 +66,14 @@ class Tripwires:
         self._places, self._note, self._on = places, note, on
         self._tripped = False
 
-    def noted(self, kind: str) -> None:
+    def noted(self, kind: str, text: str) -> None:
         """An event was noted."""
         found = None if self._tripped else wire(kind, self._on())
         if found is None:
             return
         self._tripped = True
         name, reason = found
+        reason = text.removeprefix("ALARM: ") if kind in ON_THIS_MACHINE else reason
         self._pull(f"tripwire {name}: {reason}")
         self._note("tripwire", f"{reason}; panic", wire=name)
 

@@ -123,6 +123,7 @@ def test_gateway_files_that_we_have_not_written_set_off_the_panic(make_exposure,
     else:
         path.unlink()
     tripped(exposure, "config-drift")
+    assert reason(exposure).endswith("not those that were written: nginx.conf")
 
 
 def test_gateway_files_that_we_have_not_written_are_told_though_the_wire_is_off(make_exposure) -> None:

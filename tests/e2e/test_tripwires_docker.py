@@ -56,7 +56,7 @@ def test_a_backend_that_is_put_on_another_network_sets_off_the_panic(make_exposu
     exposure = made(make_exposure, config(server_image()))
     docker("network", "connect", "bridge", container(exposure, "backend"))
     tripped(exposure, "tampered-container")
-    assert "networks: bridge" in events(exposure)
+    assert "networks: bridge" in reason(exposure)
     exposure.close()
     assert ours(exposure) == []
 
