@@ -52,9 +52,10 @@ def tunnelled(make_exposure, tmp_path, lease: str = "90s") -> Exposure:
 
 
 def start(exposure: Exposure) -> "subprocess.Popen[str]":
-    """In the foreground, until its tunnel is there. Nobody can ask its public address, so it is never online."""
+    """In the foreground, until its tunnel has an address; nobody can ask that."""
     process = exposure.begin("up")
     eventually(lambda: exposure.pid("tunnel") and started_at(exposure.pid("tunnel")), within=40)
+    eventually(lambda: exposure.status()["public_url"], within=40)
     eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
     return process
 
