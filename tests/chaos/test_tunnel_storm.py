@@ -35,8 +35,8 @@ class Scene:
     blows: tuple[Callable[[], None], ...]
 
     def answers(self) -> bool:
-        found = get(f"{self.public()}/api/notes", self.exposure.key, headers=AGENT)
-        return found.status == 200
+        public = self.public()
+        return bool(public) and get(f"{public}/api/notes", self.exposure.key, headers=AGENT).status == 200
 
     def is_back(self) -> bool:
         return self.exposure.phase() == "online" and self.answers()
@@ -153,7 +153,7 @@ def standby(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random
         far = (*blows_at_the_server(one, wind), *blows_at_the_server(two, wind), down_for_long, down_for_long)
         yield Scene(
             exposure,
-            lambda: str(exposure.status()["public_url"]),
+            lambda: exposure.status()["public_url"] or "",
             (*blows_at_the_agent(exposure, wind), kill_one, *far),
         )
         exposure.run("down")
