@@ -39,8 +39,9 @@ class AddressPipeline:
         self._failures = self._replaced = 0
         self._tunnel_since = ("", 0.0)
 
-    def begin_anew(self) -> None:
+    def begin_anew(self, check_every: float) -> None:
         """The config has changed: write the document anew, and look from outside soon."""
+        self.check_every = check_every
         self._next_check = 0.0
         self._publishing = ""
 

@@ -41,7 +41,6 @@ PATIENCE_NOTICES = 3.0
 class Home(Rooms, Protocol):
     """What the daemon needs of the app beside the rooms themselves."""
 
-    check_every: float
     lease: float
     tripwires: Collection[str]
     probes: int

@@ -111,7 +111,7 @@ class Loop:
         """Takes a new config over; what differs follows in the next cycles."""
         self.rooms, self._stamp = rooms, ""
         self.people.follow(rooms)
-        self._address.begin_anew()
+        self._address.begin_anew(rooms.check_every)
         self.state.config_error = ""
         for role, unit in self.state.units.items():
             if unit.phase is Phase.FAILED:

@@ -77,6 +77,7 @@ class Rooms(Protocol):
     """What the app builds out of one config. A new config is a new one of these."""
 
     name: str
+    check_every: float  # how often the public address may be asked from outside (seconds)
 
     @property
     def spare(self) -> Spare | None:

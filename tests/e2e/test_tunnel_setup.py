@@ -58,6 +58,7 @@ class TestWhatIsUsable:
         found = {row["provider"]: row for row in said}
         assert set(found) == set(PROVIDERS)
         assert found["local"]["usable"]
+        assert (found["local"]["used_as"], found["ngrok"]["used_as"]) == ("first", None)
         for provider in ("cloudflared", "ngrok", "ssh"):
             assert not found[provider]["usable"]
             assert "not on PATH" in found[provider]["why"]

@@ -44,6 +44,7 @@ class Rooms:
 
     name = "tests"
     spare = None
+    check_every = 60.0
 
     def __init__(self, **tunnel: Any) -> None:
         self.tunnel_detail = tunnel
