@@ -102,7 +102,7 @@ def _hosts(config: Config) -> tuple[str, ...]:
     tunnels = [config.tunnel, *([config.second] if config.second else [])]
     names = [tunnel.hostname or urlsplit(tunnel.url).hostname or "" for tunnel in tunnels]
     known = all(names) and not any(":" in name for name in names)
-    return tuple(sorted({name.lower() for name in names} - {"127.0.0.1", "localhost"})) if known else ()
+    return tuple(sorted({name.lower() for name in names} - {"127.0.0.1"})) if known else ()
 
 
 def _runner(config: Config, engine: str) -> ContainerNginx | HostNginx:

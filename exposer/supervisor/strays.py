@@ -45,6 +45,4 @@ class Strays:
 def _where(request: Request) -> str:
     if request.door:
         return NAMES.get(request.door, "")
-    if request.host == "-":
-        return "a name that is none"
     return f"the name {request.host}" if request.host else ""

@@ -106,6 +106,21 @@ def test_of_ngrok_our_own_session_is_stopped_and_its_authtoken_deleted(
     ]
 
 
+def test_of_two_tunnels_each_is_cut_at_its_own_provider(exposure: Exposure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NGROK_API", SECRET)
+    with api() as (url, asked):
+        place = {"credential": secret_file(exposure), "account": "acc", "tunnel": "tun", "api": url}
+        second = {"provider": "ngrok", "credential": "env:NGROK_API", "metadata": "exposer:one", "api": url}
+        supervisor = exposure.families["supervisor"][0]
+        exposure.ledger.keep(lambda entry: entry.role != "supervisor")
+        jobs = [{"provider": "cloudflared", **place}, second]
+        exposure.ledger.append(Entry("supervisor", supervisor, detail={"at_provider": jobs}))
+        assert exposure.panic().returncode == 0
+        eventually(lambda: "provider" in report_of(exposure), within=20)
+    assert [method for method, *_ in asked] == ["PATCH", "DELETE", "GET", "POST", "DELETE"]
+    assert len(report_of(exposure)["provider"]) == 4
+
+
 @pytest.mark.parametrize("why", ["refused", "no credential", "nobody answers"])
 def test_what_goes_wrong_there_is_in_the_report_and_changes_nothing_here(exposure: Exposure, why: str) -> None:
     with api(403) as (url, _):

@@ -188,6 +188,19 @@ def test_panic_and_its_drill_cut_both_tunnels(stand_ins: Scene) -> None:
     assert not processes(exposure)
 
 
+def test_a_supervisor_that_hangs_costs_both_tunnels(stand_ins: Scene) -> None:
+    exposure = stand_ins.exposure
+    exposure.file.write_text(
+        exposure.file.read_text().replace('engine = "process"', 'engine = "process"\nlease = "4s"')
+    )
+    exposure.up()
+    eventually(lambda: stand_ins.standby().get("healthy"), within=30)
+    pids = [exposure.pid("tunnel"), exposure.pid("standby")]
+    os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
+    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids), within=60)
+    eventually(lambda: not processes(exposure), within=30)
+
+
 def test_a_name_that_is_not_known_here_is_trusted_when_the_first_stays_down_for_long(stand_ins: Scene) -> None:
     exposure = stand_ins.exposure
     exposure.up()
