@@ -17,6 +17,7 @@ from exposer.config.show import digest
 from exposer.files import Places
 from exposer.fronts import Fronts
 from exposer.gateway.folder import DOOR, sync_live
+from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.ranges import Ranges
 from exposer.gateway.shutter import Shutter
 from exposer.journal.post import post_heads
@@ -56,9 +57,11 @@ class House(Teller):
         *,
         without_document: bool = False,
         shutter: Shutter | None = None,
+        own_calls: OwnCalls | None = None,
     ) -> None:
         super().__init__(config, places)
         self.shutter = shutter or Shutter(Path(places.runtime, "gateway"))
+        self.own_calls = own_calls or OwnCalls()
         self.engine = engine
         self.lease = config.lease
         self.tripwires: Collection[str] = config.panic.on
@@ -223,11 +226,13 @@ class House(Teller):
         Shelf(self.places.schema).publish(self.config.schema.client, [pack.text for pack in publication.packs])
         return publication
 
-    def check(self, url: str, chosen: tuple[Operation, ...]) -> Checked:
+    def check(self, url: str, gateway: Part | None, *, whole: bool = False, waits: bool = False) -> Checked:
+        from exposer.gateway.nginx import NginxProcess
         from exposer.gateway.outside import check
 
-        probe, answer = self.probe()
-        return check(url, chosen, probe, answer, diagnose, self.fronts.trust())
+        if not isinstance(gateway, NginxProcess):
+            return Checked(url, False, None, "the gateway is not there")
+        return check(url, gateway.test, diagnose, self.fronts.trust(), whole=whole, waits=waits)
 
     def probe(self) -> tuple[str, str]:
         """A path that nobody can guess and what our gateway says there: how we know it from outside."""
@@ -305,6 +310,7 @@ class House(Teller):
             probe=self.probe(),
             front=self.fronts.front(now),
             now=now,
+            own=self.own_calls,
         )
 
     def _asked(self, document: Document | None, ops: tuple[Operation, ...]) -> tuple[Operation, ...]:

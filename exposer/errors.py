@@ -68,6 +68,12 @@ class UnverifiedError(ExposerError):
     exit_code, code = 8, "unverified"
 
 
+class SelfTestError(ExposerError):
+    """The self-test before opening has found something; nothing was opened."""
+
+    exit_code, code, fatal = 8, "self-test", True
+
+
 def of_system(error: OSError) -> ExposerError:
     """What the operating system refuses, in a person's words."""
     where = str(error.filename or "a file of this exposure")

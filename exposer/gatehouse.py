@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,11 +14,13 @@ from exposer.gateway.container import ContainerNginx
 from exposer.gateway.front import Front
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess
+from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.policy import compile
 from exposer.keys.model import Ring
 from exposer.openapi.declared import server_hosts
 from exposer.openapi.fit import offered
 from exposer.openapi.large import large
+from exposer.openapi.plain import plain_reads
 from exposer.secret import Secret
 from exposer.state.facts import Documented
 from exposer.tunnels import BY_SOCKET, CALLERS
@@ -37,6 +40,7 @@ def make_gateway(
     probe: tuple[str, str],
     front: Front | None,
     now: float,
+    own: OwnCalls | None = None,
 ) -> NginxProcess:
     """nginx for the keys that pass `now`, and for what is published. `ring` gives the keys as they are later on."""
     folder = Path(places.runtime, "gateway")
@@ -71,6 +75,9 @@ def make_gateway(
         templates=config.gateway.templates,
         passing=lambda: {key.id for key in ring().passing(time.time())},
         runner=_runner(config, engine),
+        own=own,
+        hidden=documented.hidden,
+        reads=cache(partial(plain_reads, documented.document, documented.operations)),
     )
 
 

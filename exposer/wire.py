@@ -104,10 +104,12 @@ def request(
     limit: int = 64 * 1024,
     body: bytes | None = None,
     context: ssl.SSLContext | None = None,
+    cut: bool = False,
 ) -> Answer:
     """Asks `base` ("http://host:port", "https://host" or "unix:/path/to.sock") for `path`, as given, unescaped.
 
-    `timeout` bounds the whole exchange, `limit` the body in bytes. Raises NoAnswerError.
+    `timeout` bounds the whole exchange, `limit` the body in bytes; with `cut` no more than its beginning is read.
+    Raises NoAnswerError.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -125,7 +127,7 @@ def request(
         try:
             connection.request(method, path, body=body, headers={"User-Agent": "exposer", **(headers or {})})
             with connection.getresponse() as response:  # an unread answer would keep the socket open
-                data = _read(response, limit, base)
+                data = response.read1(limit) if cut else _read(response, limit, base)
         except (ValueError, http.client.InvalidURL):  # http.client quotes what it cannot send, and it may be a secret
             raise NoAnswerError(f"{base}: the path or a header cannot be sent", "answer") from None
         except (OSError, http.client.HTTPException) as error:

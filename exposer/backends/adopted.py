@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exposer.backends import health
-from exposer.backends.linked import Linked
+from exposer.backends.linked import Linked, published
 from exposer.engine import client as engine
 from exposer.engine import container as containers
 from exposer.engine.seal import seal
@@ -50,14 +50,6 @@ class AdoptedBackend(Linked):
             except BaseException:
                 self._clear(client)
                 raise
-
-
-def published(attrs: dict[str, Any]) -> list[str]:
-    """The addresses outside this machine's loopback at which a container publishes ports."""
-    ports = (attrs.get("NetworkSettings") or {}).get("Ports") or {}
-    bindings = [binding for bound in ports.values() for binding in bound or ()]
-    found = {(str(b.get("HostIp") or "0.0.0.0"), str(b.get("HostPort"))) for b in bindings}  # noqa: S104
-    return sorted(f"{host}:{port}" for host, port in found if not host.startswith("127.") and host != "::1")
 
 
 def running(client: DockerClient, reference: str) -> Container:

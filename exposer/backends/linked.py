@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from exposer.backends import health, link, setting, tail
+from exposer.backends import health, link, listening, setting, tail
 from exposer.config.model import Backend
 from exposer.engine import client as engine
 from exposer.engine import container as containers
@@ -61,6 +61,22 @@ class Linked:
         except ExposerError:
             pass
         return ""
+
+    def beside(self, entry: Entry) -> list[str]:
+        """At which addresses of this machine the engine passes calls on to it, past the gateway. An engine that is away
+        tells nothing."""
+        if self._config.also_open:
+            return []
+        try:
+            with engine.open_engine() as client:
+                container = containers.find(client, entry.ids.get("container", ""))
+                if container is None:
+                    return []
+                alike = (container.attrs.get("HostConfig") or {}).get("NetworkMode") == "host"
+                more = listening.beside(f"http://127.0.0.1:{self._config.port}") if alike else []
+                return [*published(container.attrs), *more]
+        except ExposerError:
+            return []
 
     def adopt(self, entries: list[Entry]) -> Entry | None:
         """The newest entry with our digest whose container and link still run as they were started."""
@@ -135,6 +151,14 @@ class Linked:
 
     def _complaint(self) -> str:
         return health.complaint(self._config, self.upstream, self._at.resolve)
+
+
+def published(attrs: dict[str, Any]) -> list[str]:
+    """The addresses outside this machine's loopback at which a container publishes ports."""
+    ports = (attrs.get("NetworkSettings") or {}).get("Ports") or {}
+    bindings = [binding for bound in ports.values() for binding in bound or ()]
+    found = {(str(b.get("HostIp") or "0.0.0.0"), str(b.get("HostPort"))) for b in bindings}  # noqa: S104
+    return sorted(f"{host}:{port}" for host, port in found if not host.startswith("127.") and host != "::1")
 
 
 def _condition(client: DockerClient, entry: Entry) -> tuple[bool, str]:

@@ -67,6 +67,10 @@ class ProcessBackend:
         error = self._complaint()
         return Look(True, not error, error=error, detail=detail)
 
+    def beside(self, entry: Entry) -> list[str]:
+        """At which addresses of this machine it answers past the gateway."""
+        return [] if self._config.also_open else listening.beside(self.upstream)
+
     def stop(self, entry: Entry) -> None:
         """Ends the program and its whole group."""
         if entry.process is not None:

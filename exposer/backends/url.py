@@ -1,6 +1,6 @@
 """A backend that runs already, somewhere else: nothing is started, only asked."""
 
-from exposer.backends import health, setting
+from exposer.backends import health, listening, setting
 from exposer.config.model import Backend
 from exposer.errors import TimeoutExceededError
 from exposer.procs import Entry
@@ -32,6 +32,10 @@ class UrlBackend:
         """There is no process to look at: it counts as alive, and healthy is what it answers."""
         error = self._complaint()
         return Look(True, not error, error=error, detail={"kind": "url"})
+
+    def beside(self, entry: Entry) -> list[str]:
+        """At which addresses of this machine it answers past the gateway."""
+        return [] if self._config.also_open else listening.beside(self.upstream)
 
     def stop(self, entry: Entry) -> None:
         """Nothing was started."""

@@ -11,6 +11,7 @@ from exposer.errors import ConfigError
 from exposer.files import Places
 from exposer.gateway.accesslog import AccessLog
 from exposer.gateway.choice import choose_engine
+from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.shutter import Shutter
 from exposer.journal import Journal
 from exposer.state.model import GATEWAY
@@ -29,7 +30,7 @@ def assemble(
     engine = ""
     current: House
     folder = Path(places.runtime, "gateway")
-    shutter = Shutter(folder)
+    shutter, own = Shutter(folder), OwnCalls()
     last_used: dict[str, float] = {}
 
     def house() -> House:
@@ -41,7 +42,7 @@ def assemble(
                 "a name cannot change while it runs: exposer down, then exposer up",
             )
         engine = engine or choose_engine(config)
-        current = House(config, places, engine, without_document=without_document, shutter=shutter)
+        current = House(config, places, engine, without_document=without_document, shutter=shutter, own_calls=own)
         current.last_used = last_used
         return current
 
@@ -54,6 +55,7 @@ def assemble(
         daemon.world.inbox.put,
         shutter.shut,
         lambda: daemon.world.process(GATEWAY),
+        own,
     )
     use = KeyUse(
         lambda: current.store,

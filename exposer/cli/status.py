@@ -111,6 +111,8 @@ def render(data: Mapping[str, Any]) -> str:
         lines.append(f"callers   {_networks(data['networks'])}")
     if "checks" in data:
         lines.append(f"outside   {_checks(data['checks'])}")
+        if tested := data["checks"].get("self_test"):
+            lines.append(f"self-test {_tested(tested)}")
     lines += [f"advice: {text}" for text in data.get("advice", ())]
     lines += [f"{name}: {data[name]}" for name in ("config_error", "trouble") if data.get(name)]
     if data.get("keys"):
@@ -137,6 +139,13 @@ def _waiting(part: Mapping[str, Any]) -> str:
 
 def _networks(lists: Mapping[str, Any]) -> str:
     return "; ".join(f"{name}: {each['networks']} networks, read {each['at']}" for name, each in lists.items())
+
+
+def _tested(tested: Mapping[str, Any]) -> str:
+    if not tested["ok"]:
+        return f"FAILED: {tested['why']}, {tested['at']}"
+    through = f"{tested['passed']} with a key gets through" if tested["passed"] else f"no call made ({tested['why']})"
+    return f"{tested['calls']} calls refused as they must be, {through}, {tested['at']}"
 
 
 def _checks(checks: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Backend:
     """`[backend]`: the private API. `kind` is image, build, container, command or url.
 
     `cwd` is where a command runs: the config file's folder. `openapi` is a path on the backend ("/…"),
-    a URL, or "file:" and an absolute path.
+    a URL, or "file:" and an absolute path. `also_open` allows that it can be reached past the gateway.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Backend:
     volumes: tuple[str, ...] = ()
     env: Mapping[str, "str | SecretRef"] = field(default_factory=lambda: MappingProxyType({}))
     internet: bool = False
+    also_open: bool = False
     health: str = ""
     openapi: str = ""
     start_timeout: float = 60.0

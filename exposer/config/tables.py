@@ -135,6 +135,7 @@ def _backend(folder: Path) -> Table:
         "volumes": partial(many, partial(places.volume, folder)),
         "env": partial(references.environment, folder),
         "internet": flag,
+        "also_open": flag,
         "health": path_on_backend,
         "openapi": partial(places.document, folder),
         "start_timeout": duration,

@@ -16,9 +16,12 @@ from exposer.gateway import folder as place
 from exposer.gateway.doors import SECOND
 from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
+from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.passer import kinds
 from exposer.gateway.policy import Policy, Upstream
 from exposer.gateway.runner import Runner
+from exposer.gateway.selftest import Proof, SelfTest
+from exposer.openapi.model import Operation
 from exposer.procs import Entry, ProcessId
 from exposer.state.model import CONTAINERS, GATEWAY, Look, Record, Tell
 
@@ -50,9 +53,14 @@ class NginxProcess:
         ca: str = "",
         passing: Callable[[], Collection[str]] | None = None,
         runner: Runner | None = None,
+        own: OwnCalls | None = None,
+        hidden: Collection[Operation] = (),
+        reads: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.folder = Path(folder)
         self.policy = policy
+        let_in = passing or (lambda: ("somebody",))
+        self.test = SelfTest(self.folder, policy, hidden, reads, own or OwnCalls(), lambda: any(let_in()))
         self._port = port
         self._templates = templates
         self._passing = passing
@@ -70,7 +78,7 @@ class NginxProcess:
         listen = self._choose_address()
         mark = os.urandom(16).hex()
         texts = self._render(listen, mark, mine={})
-        self._rehearse(texts, record)
+        self._rehearse(texts, record, with_keys=self.policy.doors)  # the door is opened by others
         place.close(self.folder)
         place.shut_door(self.folder)
         place.write(self.folder, {**texts, "nginx.pid": ""})
@@ -80,6 +88,7 @@ class NginxProcess:
         try:
             self._await_generation(process, listen, mark)
             self._insist_on_refusal(listen)
+            self._insist_on_no_hole(listen)
             place.close_door_to_others(self.folder)
             place.fill(self.folder, self.policy.live, passing=self._passing)
             place.sync_paused(self.folder, self.policy.paused)
@@ -105,6 +114,10 @@ class NginxProcess:
             return Look(alive=True, healthy=True, detail=detail)
         problem = f"answers {status} instead of refusing" if status else "does not answer"
         return Look(alive=True, healthy=False, error=f"a call without a key: the gateway {problem}", detail=detail)
+
+    def prove(self, entry: Entry, *, whole: bool) -> Proof:
+        """Whether what must be is refused, and a key lets in; not `whole`: only what the start has not shown."""
+        return self.test.prove(str(entry.detail.get("listen", "")), whole=whole)
 
     def stop(self, entry: Entry) -> None:
         place.close(self.folder)
@@ -140,7 +153,7 @@ class NginxProcess:
             with place.stage(self.folder, texts):
                 pass  # on a full disk nothing has begun yet
         else:
-            self._rehearse(texts, record)
+            self._rehearse(texts, record, with_keys=True)
         drained = place.drain(self.folder)
         known = {*drained, *before.get("keys", "").split()}
         try:
@@ -156,7 +169,7 @@ class NginxProcess:
             self._await_generation(process, listen, mark, old)
             self._insist_on_refusal(listen)
         except BaseException:
-            self._roll_back(entry, before, drained)
+            self._roll_back(entry, before, drained, mark)
             raise
         for name in place.logins(self.folder) - set(texts):
             (self.folder / name).unlink()
@@ -184,20 +197,23 @@ class NginxProcess:
         taken = str(mine.get(SECOND, ""))
         second = front.choose_address(self.folder, taken, SECOND) if self.policy.doors else ""
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
-        texts = self._files(self.policy, listen, mark, secure, second)
+        texts = self._files(self.test.with_keys(), listen, mark, secure, second)
         return {**texts, **own, front.LISTEN: secure, SECOND: second}
 
     def _files(self, policy: Policy, listen: str, *where: str) -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
         return site.render(policy, listen, self._paths, user, self._templates, *where)
 
-    def _rehearse(self, texts: dict[str, str], record: Record) -> None:
+    def _rehearse(self, texts: dict[str, str], record: Record, *, with_keys: bool = False) -> None:
         """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
 
         The rehearsal has no backend and no valid key, but knows one that was withdrawn: whatever it does not refuse is
-        a hole, as in an own template that leaves out a check.
+        a hole, as in an own template that leaves out a check. `with_keys`: callers' keys are valid when these files
+        come into force, so what a key must not do is tried here too.
         """
         policy, withdrawn = proof.with_withdrawn(self.policy)
+        test = SelfTest(self.folder, policy, self.test.hidden) if with_keys else None
+        policy = test.with_keys() if test else policy
         # Nobody calls a rehearsal from outside: behind the lock of addresses it would not show what the keys do.
         nowhere = Upstream("http", "unix:no-backend.sock", "")
         aside = replace(policy, allow_from=None, front=None, doors=False, upstream=nowhere)
@@ -211,7 +227,7 @@ class NginxProcess:
         ):
             checked = beside.submit(self._runner.check, real)
             try:
-                problem, failed = self._hole_in(stage, record, policy, withdrawn), None
+                problem, failed = self._hole_in(stage, record, policy, withdrawn, test), None
             except LockedError:
                 raise
             except ExposerError as error:
@@ -223,13 +239,15 @@ class NginxProcess:
             if problem:
                 raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
 
-    def _hole_in(self, stage: Path, record: Record, policy: Policy, withdrawn: proof.Attempt) -> str:
+    def _hole_in(
+        self, stage: Path, record: Record, policy: Policy, withdrawn: proof.Attempt, test: SelfTest | None
+    ) -> str:
         """Starts nginx on the files there, and says what it does not refuse."""
         process = self._runner.spawn(stage, lambda found: record(self._rehearsal(found)))
         try:
             base = f"unix:{stage}/rehearsal.sock"
             procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0 or not process.alive(), TURNOVER)
-            return proof.hole(base, policy, withdrawn)
+            return proof.hole(base, policy, withdrawn) or (replace(test, folder=stage).hole(base) if test else "")
         finally:
             self._runner.stop(process)
 
@@ -251,15 +269,27 @@ class NginxProcess:
         if not proof.refuses(f"http://{listen}", self.policy.probe):
             raise ConfigError("the gateway does not refuse a call without a key", self._hint())
 
-    def _roll_back(self, entry: Entry, before: dict[str, str], drained: Collection[str]) -> None:
+    def _insist_on_no_hole(self, listen: str) -> None:
+        """Before callers' keys are let in; what a backend is needed for is asked later."""
+        if problem := self.test.hole(listen):
+            raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
+
+    def _roll_back(self, entry: Entry, before: dict[str, str], drained: Collection[str], mark: str) -> None:
         """The files of before, and the keys that were valid and still are. When even that fails, everything ends."""
         assert entry.process is not None  # noqa: S101
         try:
             now = place.read(self.folder, before)
             place.write(self.folder, {name: text for name, text in before.items() if now.get(name) != text})
-            self._runner.reread(entry.process)
             base = f"http://{entry.detail['listen']}"
-            if not procs.wait_until(lambda: proof.refuses(base, self.policy.probe), TURNOVER):
+            in_force = proof.generation(base, self.policy.probe) == mark
+            bad = self._runner.workers(entry.process) if in_force else []
+            self._runner.reread(entry.process)
+
+            def turned() -> bool:
+                procs.reap()
+                return all(host.retired(worker) for worker in bad) and proof.refuses(base, self.policy.probe)
+
+            if not procs.wait_until(turned, TURNOVER):
                 raise ExposerError("the gateway does not answer")
             place.fill(self.folder, drained, drained, self._passing)
         except (ExposerError, OSError):

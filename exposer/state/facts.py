@@ -133,6 +133,24 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfTested:
+    """A self-test has ended, after so many calls. `hole` is what was not refused, `trouble` what else is wrong, each a
+    sentence; `passed` is the call with a key that got through, "" where none was made, and `why` says why. `opened`:
+    the way from outside was open while it ran."""
+
+    calls: int = 0
+    hole: str = ""
+    trouble: str = ""
+    passed: str = ""
+    why: str = ""
+    opened: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return not (self.hole or self.trouble)
+
+
+@dataclass(frozen=True, slots=True)
 class Renewed:
     """The lists of callers' networks were read; `what` has changed, "" for nothing."""
 
@@ -164,5 +182,6 @@ Fact = (
     | Recorded
     | Checked
     | Waited
+    | SelfTested
     | Renewed
 )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from exposer.errors import SelfTestError
 from exposer.state.facts import Checked, Documented, Failed, Published
 from exposer.state.model import GATEWAY, Phase
 from exposer.supervisor.exposure import Exposure
@@ -67,7 +68,7 @@ class AddressPipeline:
         gateway = self.state.units[GATEWAY]
         if self.state.published and now >= self._next_check and not self._checking and gateway.healthy:
             self._checking = True
-            self.world.check(rooms, self.state.url, self.state.operations)
+            self.world.check(rooms, self.state.url, whole=not (self.state.checked and self.state.checked.reachable))
 
     def _change_address(self, url: str) -> None:
         old, self.state.url = self.state.url, url
@@ -108,4 +109,5 @@ class AddressPipeline:
             self.note("checked", fact.why or "asked from outside: reachable, and refuses whoever has no key")
         if fact.refuses is False:
             self.note("open-without-key", fact.why)
-            self.stop(Failed("gateway", fact.why, "nothing is open any more; see: exposer logs gateway", code="open"))
+            hint = "nothing is open any more; see: exposer logs gateway"
+            self.stop(Failed("gateway", fact.why, hint, code="open", exit_code=SelfTestError.exit_code))

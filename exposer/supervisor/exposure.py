@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from exposer.openapi.model import Operation
-from exposer.state.facts import Checked, Documented, Failed, Published
+from exposer.state.facts import Checked, Documented, Failed, Published, SelfTested
 from exposer.state.model import STANDBY, TUNNEL, UP_ORDER, Unit
 
 
@@ -25,6 +25,8 @@ class Exposure:
     url_since: float = 0.0
     checked: Checked | None = None
     checked_at: float = 0.0
+    tested: SelfTested | None = None
+    tested_at: float = 0.0
     phase: str = "offline"
     since: float = 0.0
     failure: Failed | None = None

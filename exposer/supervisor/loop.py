@@ -18,6 +18,7 @@ from exposer.state.facts import (
     Published,
     Recorded,
     Renewed,
+    SelfTested,
     Waited,
 )
 from exposer.state.lifecycle import advance, exposure_phase
@@ -31,6 +32,7 @@ from exposer.supervisor.notices import TOLD
 from exposer.supervisor.people import People
 from exposer.supervisor.ports import Part, Rooms
 from exposer.supervisor.seals import Seals
+from exposer.supervisor.selftests import SelfTests
 from exposer.supervisor.standby import Standby
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
@@ -57,6 +59,7 @@ class Loop:
         self.standby = Standby(self.state, world, self.note, self._address, self.stop)
         self._networks = NetworkLists(self.state, world, self.note)
         self._seals = Seals(world, self.note)
+        self._tests = SelfTests(self.state, world, self.note, self._record, self.stop)
         self.people = People(rooms, world)
         self._announcer = Announcer(self.state, world, self.note, self.people.tell)
         self._stamp = ""
@@ -85,6 +88,7 @@ class Loop:
             self._announcer.follow(self.rooms, now)
             self._networks.follow(self.rooms, time.time())
             self._seals.follow(now)
+            self._tests.follow(now)
         self._set_phase()
 
     def stop(self, failure: Failed | None = None) -> None:
@@ -131,7 +135,15 @@ class Loop:
         )
 
     def note(self, kind: str, text: str, **data: object) -> None:
-        """Journals an event and shows it; a journal that cannot be written is shown too, and stops nothing."""
+        """Journals an event and shows it."""
+        self._record(kind, text=text, **data)
+        self.show(kind, text)
+        if kind in TOLD:
+            self.people.tell(kind, text, **data)
+        self.noted(kind, text)
+
+    def _record(self, kind: str, *, text: str, **data: object) -> None:
+        """A journal that cannot be written is shown, and stops nothing."""
         try:
             self.journal.append(kind, text=text, **data)
             self.state.unwritten.pop("journal", None)
@@ -139,10 +151,6 @@ class Loop:
             if "journal" not in self.state.unwritten:
                 self.show("journal", f"{error.message}; what cannot be recorded is shown here only")
             self.state.unwritten["journal"] = error.message
-        self.show(kind, text)
-        if kind in TOLD:
-            self.people.tell(kind, text, **data)
-        self.noted(kind, text)
 
     def _facts(self, wait: float) -> list[Fact]:
         facts: list[Fact] = []
@@ -274,6 +282,9 @@ class Loop:
             case Inspected():
                 self._seals.take(fact, time.monotonic())
                 return
+            case SelfTested():
+                self._tests.take(fact, time.monotonic())
+                return
             case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")
                 return
@@ -342,7 +353,7 @@ class Loop:
             locked=state.locked,
             was_online=state.was_online,
             published=state.published is not None or private,
-            trusted=(trusted or private) and not state.trouble,
+            trusted=(trusted or private) and not state.trouble and (state.tested is None or state.tested.ok),
             carrier=state.carrier,
         )
         if phase != state.phase:

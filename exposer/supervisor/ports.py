@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from exposer.notify.notice import Destination
-from exposer.openapi.model import Operation, Publication
+from exposer.openapi.model import Publication
 from exposer.procs import Entry
 from exposer.state.facts import Checked, Documented
 from exposer.state.model import Look, Record, Tell
@@ -54,6 +54,37 @@ class Sealed(Part, Protocol):
         FILES (cheap) or CONTAINERS (asks the engine). Never raises."""
 
 
+class Proof(Protocol):
+    """What a self-test of the gateway has shown; the fields are those of `SelfTested`."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def hole(self) -> str: ...
+    @property
+    def trouble(self) -> str: ...
+    @property
+    def passed(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
+@runtime_checkable
+class Provable(Part, Protocol):
+    """A part that can be asked whether it refuses what it must."""
+
+    def prove(self, entry: Entry, *, whole: bool) -> Proof:
+        """All of the self-test; or, not `whole`, what was not shown at its own start. Never raises."""
+
+
+@runtime_checkable
+class Beside(Part, Protocol):
+    """A part that others may reach past the gateway."""
+
+    def beside(self, entry: Entry) -> list[str]:
+        """At which addresses, as far as this is not allowed. Never raises."""
+
+
 class Spare(Protocol):
     """A second tunnel. `after` and `back` as in the config; `every` says how often each one's address may be asked."""
 
@@ -101,8 +132,9 @@ class Rooms(Protocol):
     def publish(self, documented: Documented, url: str) -> Publication:
         """Writes the document for this public address into the state folder. Raises ExposerError, OSError."""
 
-    def check(self, url: str, operations: tuple[Operation, ...]) -> Checked:
-        """Asks the public address as an outsider would. Never raises."""
+    def check(self, url: str, gateway: Part | None, *, whole: bool = False, waits: bool = False) -> Checked:
+        """Asks the public address as an outsider would: all that can be asked there, or a little. `gateway` is the one
+        that runs; by a way that `waits` no key lets in. Never raises."""
 
     def announced(self) -> str:
         """The address that the own hook was last told of, by an earlier supervisor too; "" when there is none."""

@@ -40,6 +40,19 @@ class Batch(Protocol):
     def more(self) -> bool: ...
 
 
+class Own(Protocol):
+    """Knows which calls are our own."""
+
+    def settled(self) -> bool:
+        """Whether all that are under way are known."""
+
+    def others(self, requests: Sequence[Request]) -> tuple[Request, ...]:
+        """Those that are not ours."""
+
+    def taken(self, requests: Sequence[Request]) -> None:
+        """What was left out of these is done with."""
+
+
 class Log(Protocol):
     """The gateway's log."""
 
@@ -81,11 +94,13 @@ class Recorder:
         tell: Callable[[Recorded], None],
         shut: Callable[[str], None],
         master: Callable[[], ProcessId | None],
+        own: Own | None = None,
     ) -> None:
         self.rules = rules
         self.on_start: Callable[[], None] = lambda: None
         self.listeners: list[Callable[[Sequence[Request]], None]] = []
         self._log, self._journal, self._tell, self._shut, self._master = log, journal, tell, shut, master
+        self._own = own
         self._reading: dict[str, int] | None = None
         self._trouble, self._since = "", 0.0
         self._due = {"heads": 0.0, "keep": 0.0, "post": time.monotonic() + 60.0}
@@ -108,22 +123,28 @@ class Recorder:
             self._note_heads()
 
     def step(self) -> bool:
-        """One look at the log; True when there is more to take in at once."""
+        """One look at the log; True when there is more to take in at once. Our own calls are no callers': what they
+        have shown stands among the events."""
+        if self._own is not None and not self._own.settled() and not self._ended.is_set():
+            return False
         try:
             batch = self._log.read(self._so_far())
-            if batch.requests or batch.reading != self._reading:
-                self._journal.record(batch.requests, batch.reading)
+            requests = batch.requests if self._own is None else self._own.others(batch.requests)
+            if requests or batch.reading != self._reading:
+                self._journal.record(requests, batch.reading)
             if self._log.room() < ROOM:
                 raise JournalError("the gateway's log has no room left: calls may go unrecorded", "make room")
         except (JournalError, OSError) as error:
             self._cannot(str(error))
             return False
         self._reading = dict(batch.reading)
+        if self._own is not None:
+            self._own.taken(batch.requests)
         self._can_again()
         self._complain(batch)
         for listener in self.listeners:
-            if batch.requests:
-                listener(batch.requests)
+            if requests:
+                listener(requests)
         return batch.more
 
     def _so_far(self) -> Mapping[str, int]:

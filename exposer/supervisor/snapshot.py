@@ -59,6 +59,7 @@ def snapshot(name: str, state: Exposure, about: Mapping[str, Any], pid: int) -> 
             "refuses_without_key": checked.refuses if checked else None,
             "at": timestamp(state.checked_at) if checked else None,
             "why": checked.why if checked else "",
+            "self_test": _self_test(state),
         },
         "advice": list(about.get("advice", ())),
         "config_error": state.config_error or None,
@@ -102,6 +103,20 @@ def _part(unit: Unit) -> dict[str, Any]:
     if unit.detail.get("warning"):
         part["warning"] = unit.detail["warning"]
     return part
+
+
+def _self_test(state: Exposure) -> dict[str, Any] | None:
+    """The last one: how many calls were refused as they must be, and which one got through."""
+    tested = state.tested
+    if tested is None:
+        return None
+    return {
+        "ok": tested.ok,
+        "calls": tested.calls,
+        "passed": tested.passed or None,
+        "why": tested.hole or tested.trouble or tested.why,
+        "at": timestamp(state.tested_at),
+    }
 
 
 def _schema(state: Exposure, about: Mapping[str, Any]) -> dict[str, Any]:

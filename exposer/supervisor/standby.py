@@ -139,7 +139,7 @@ class Standby:
             due = max(due, waits.since + FIRST_LOOK)
         if url and not self._looking and now >= due:
             self._looking, self._next_look = True, now + SOON / 5
-            self._world.check_waiting(rooms, url, self._state.operations)
+            self._world.check_waiting(rooms, url)
 
     def _due_back(self, spare: Spare, now: float) -> bool:
         back = way_back(spare.back, self._taken, now)

@@ -12,7 +12,7 @@ from exposer.journal import Request
 # have sent is not in the reason: it is seen in the list of processes. What was changed on this machine is named.
 ON_THIS_MACHINE = ("container-changed", "config-drift")
 WIRES = {
-    "open-without-key": ("auth-canary", "a call without a key was answered"),
+    "open-without-key": ("auth-canary", "the gateway let something through that it must refuse"),
     "decoy-used": ("decoy-key", "a decoy key was used: somebody has found it"),
     "egress-passed": ("egress", "a key has taken several times what it may within an hour"),
     "container-changed": ("tampered-container", "a container was changed from outside"),

@@ -18,10 +18,10 @@ from exposer.gateway import folder as place
 from exposer.gateway.host import find_nginx
 from exposer.gateway.nginx import NginxProcess, revoke
 from exposer.procs import Entry, ProcessId
-from exposer.render import templates_dir
 from exposer.supervisor.ports import Part, Reloadable
 from tests.support.eventually import eventually
 from tests.support.gateway import Gate, make_policy, op
+from tests.support.overlay import overlay
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
@@ -43,15 +43,6 @@ def process(gate: Gate) -> ProcessId:
 
 def workers(gate: Gate) -> list[ProcessId]:
     return gate.part._runner.workers(process(gate))
-
-
-def overlay(root: Path, name: str, old: str, new: str) -> str:
-    """A folder with one own template: ours with a change."""
-    text = (templates_dir() / "nginx" / name).read_text()
-    assert old in text
-    (root / "own" / "nginx").mkdir(parents=True)
-    (root / "own" / "nginx" / name).write_text(text.replace(old, new))
-    return str(root / "own")
 
 
 class TestStart:

@@ -11,10 +11,12 @@ from threading import Thread
 import pytest
 
 from exposer.gateway.outside import check
+from exposer.gateway.selftest import SelfTest
+from exposer.keys.ring import new_ring
 from exposer.state.facts import Checked
 from exposer.tunnels.edges import diagnose
 from tests.support.exposure import free_port
-from tests.support.gateway import ANSWER, OPERATIONS, PROBE, Gate
+from tests.support.gateway import ANSWER, PROBE, Gate, make_policy
 
 pytestmark = pytest.mark.nginx
 
@@ -26,8 +28,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     gate.close()
 
 
-def look(url: str, probe: str = PROBE) -> Checked:
-    return check(url, OPERATIONS, probe, ANSWER, diagnose)
+def look(url: str, probe: str = PROBE, *, whole: bool = True) -> Checked:
+    test = SelfTest(Path("nowhere"), make_policy(new_ring(), "http://127.0.0.1:1", probe=probe))
+    return check(url, test, diagnose, whole=whole)
 
 
 @contextmanager

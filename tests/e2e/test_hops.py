@@ -1,51 +1,16 @@
 """A way that is broken outside: the status says where, and only that part is started anew."""
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.support import sshd
+from tests.support.edge import Edge
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, free_port, sample_config
 
 pytestmark = [pytest.mark.nginx, pytest.mark.ssh, pytest.mark.slow]
-
-
-class Edge:
-    """The public side of a server: passes calls on to the tunnel's port, or gives `instead`: status, headers, body."""
-
-    def __init__(self, port: int) -> None:
-        edge = self
-        self.instead: tuple[int, dict[str, str], bytes] | None = None
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, headers, body = edge.instead or through(port, self.path, dict(self.headers.items()))
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def through(port: int, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-    found = get(f"http://127.0.0.1:{port}{path}", headers=headers)
-    kept = {name: found.headers[name] for name in ("content-type", "www-authenticate") if name in found.headers}
-    return (found.status, kept, found.body) if found.status else (502, {}, b"")
 
 
 @pytest.fixture

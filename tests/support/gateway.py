@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from exposer.config.model import Auth, Limits, Rate
+from exposer.gateway.accesslog import parse
 from exposer.gateway.nginx import NginxProcess
+from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.policy import Policy
 from exposer.gateway.policy import compile as compile_policy
 from exposer.keys import ring as rings
@@ -92,6 +94,8 @@ class Gate:
         for label in ("alice", "bob"):
             self.mint(label)
         self.changes = changes
+        self.own_calls = OwnCalls()
+        self.reads: tuple[str, ...] = ()  # what the self-test may ask for
         self.own: dict[str, dict[str, Any]] = {}  # what single keys may take, by label
         self.entries: list[Entry] = []
         self.told: list[str] = []
@@ -118,7 +122,17 @@ class Gate:
         policy = make_policy(self.ring, **({"upstream": self.echo.url} | self.changes | changes))
         own = {self.key_id(label): what for label, what in self.own.items()}
         policy = replace(policy, passers=tuple(replace(each, **own.get(each.id, {})) for each in policy.passers))
-        return NginxProcess(self.folder, policy, templates=templates, workers=workers, port=port, ca=ca)
+        return NginxProcess(
+            self.folder,
+            policy,
+            templates=templates,
+            workers=workers,
+            port=port,
+            ca=ca,
+            own=self.own_calls,
+            hidden=HIDDEN,
+            reads=lambda: self.reads,
+        )
 
     def start(self) -> "Gate":
         self.entry = self.part.start(self.entries.append, self.told.append)
@@ -206,5 +220,6 @@ def secret_header(value: str) -> tuple[str, Secret]:
 
 
 def log(gate: Gate) -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in (gate.folder / "access.log").read_bytes().splitlines()]
-    return [line for line in lines if "log" not in line]  # the first is the file's own name
+    """What the log has of callers; the first line is the file's own name."""
+    lines = (gate.folder / "access.log").read_bytes().splitlines()[1:]
+    return [json.loads(line) for line in lines if (said := parse(line)) is None or gate.own_calls.others((said,))]

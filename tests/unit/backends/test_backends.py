@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from exposer.backends import KINDS, make
-from exposer.backends.adopted import published
 from exposer.backends.docker import checked_volumes
 from exposer.backends.link import render_config
+from exposer.backends.linked import published
 from exposer.config.model import Backend, SecretRef, UpstreamAuth
 from exposer.errors import ConfigError, MissingError
 from exposer.secret import Secret

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +36,60 @@ def test_a_listener_on_all_addresses_is_found_and_one_on_the_loopback_is_fine() 
         assert listening.beyond_loopback(1 << 22, port) == []
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert listening.beyond_loopback(session, server.getsockname()[1]) == []
+
+
+def served(*addresses: str) -> tuple[list[socket.socket], int]:
+    """Listeners of this process on one port."""
+    first = socket.create_server((addresses[0], 0))
+    port = first.getsockname()[1]
+    return [first, *(socket.create_server((address, port)) for address in addresses[1:])], port
+
+
+def mine() -> str:
+    """An address of this machine that is not the loopback's."""
+    found = sorted(address for address in listening.addresses() if ":" not in address)
+    if not found:
+        pytest.skip("this machine has only the loopback")
+    return found[0]
+
+
+def test_a_backend_on_the_loopback_is_reached_nowhere_else() -> None:
+    sockets, port = served("127.0.0.1")
+    with sockets[0]:
+        assert listening.beside(f"http://127.0.0.1:{port}") == []
+        assert listening.beside(f"http://localhost:{port}/base") == []
+
+
+def test_one_that_listens_on_all_addresses_is_reached_at_each_of_this_machine() -> None:
+    sockets, port = served("0.0.0.0")
+    with sockets[0]:
+        assert f"{mine()}:{port}" in listening.beside(f"http://127.0.0.1:{port}")
+        assert f"{mine()}:{port}" in listening.beside(f"http://localhost:{port}")
+
+
+def test_one_that_listens_on_a_second_address_is_found_there() -> None:
+    sockets, port = served("127.0.0.1", mine())
+    with sockets[0], sockets[1]:
+        assert listening.beside(f"http://127.0.0.1:{port}") == [f"{mine()}:{port}"]
+
+
+def test_another_program_on_the_same_port_of_another_address_is_not_meant() -> None:
+    sockets, port = served("127.0.0.1")
+    code = f"import socket; s = socket.create_server(({mine()!r}, {port})); print('up', flush=True); input()"
+    with (
+        sockets[0],
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+    ):
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"up\n"
+        assert listening.beside(f"http://127.0.0.1:{port}") == []
+        other.kill()
+
+
+def test_a_backend_that_is_given_by_an_address_others_reach_is_open_there() -> None:
+    assert listening.beside(f"http://{mine()}:8080") == [f"{mine()}:8080"]
+
+
+@pytest.mark.parametrize("upstream", ["http://192.0.2.77:80", "https://api.invalid", "http://", "unix:/x/y.sock"])
+def test_a_backend_elsewhere_has_no_address_here(upstream: str) -> None:
+    assert listening.beside(upstream) == []

@@ -102,7 +102,7 @@ class Scene(Plain):
     def announce(self, url: str, before: str, record: Record) -> None:
         pass
 
-    def check(self, url: str, operations: Any) -> Checked:
+    def check(self, url: str, gateway: Any, *, whole: bool = False, waits: bool = False) -> Checked:
         role = url.removeprefix("https://").partition(".")[0]
         return Checked(url, role not in self.lost, True, "lost" if role in self.lost else "", hop="edge")
 
