@@ -147,15 +147,15 @@ def _build_failed(folder: str, why: str, said: list[str]) -> ExposerError:
     )
 
 
-def nginx_image(client: "DockerClient", wanted: str, binary: str, tell: Tell) -> str:
-    """The image for our own nginx containers: the one that is wanted, else made of this machine's nginx, else
-    the pinned default. Raises MissingError."""
+def nginx_image(client: "DockerClient", wanted: str, binary: str, tell: Tell, modules: tuple[str, ...] = ()) -> str:
+    """The image for our own nginx containers: the one that is wanted, else made of this machine's nginx (and of these
+    modules of it), else the pinned default. Raises MissingError."""
     if wanted:
         return ensure(client, wanted, tell)
     program = shutil.which(binary or "nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     try:
         if program is not None:
-            return _own_nginx(client, Path(program).resolve(), tell)
+            return _own_nginx(client, Path(program).resolve(), modules, tell)
     except ExposerError as error:
         tell(f"this machine's nginx cannot go into an image ({error.message})")
     if not local(client, NGINX_IMAGE):
@@ -163,13 +163,15 @@ def nginx_image(client: "DockerClient", wanted: str, binary: str, tell: Tell) ->
     return ensure(client, NGINX_IMAGE, tell)
 
 
-def _own_nginx(client: "DockerClient", program: Path, tell: Tell) -> str:
+def _own_nginx(client: "DockerClient", program: Path, modules: tuple[str, ...], tell: Tell) -> str:
     from docker.errors import APIError
 
     for image in client.api.images("exposer-nginx", filters={"label": f"{IMAGE_LABEL}=nginx"}):
-        if _unchanged(str((image.get("Labels") or {}).get(FROM_LABEL, "")), program):
+        if _unchanged(str((image.get("Labels") or {}).get(FROM_LABEL, "")), program, modules):
             return str(image["Id"])
     content = program_files(program)
+    for module in modules:
+        content |= program_files(Path(module))
     stamp = _stamp([str(program), *sorted(f"/{path}" for path in content), MIME_TYPES])
     content[MIME_TYPES.lstrip("/")] = _bytes_or_empty(Path(MIME_TYPES))
     content |= ACCOUNTS
@@ -197,14 +199,14 @@ def _stamp(paths: list[str]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _unchanged(stamp: str, program: Path) -> bool:
-    """Whether an image was made of this program, and all that went into it is as it was."""
+def _unchanged(stamp: str, program: Path, modules: tuple[str, ...] = ()) -> bool:
+    """Whether an image was made of this program and these modules, and all that went into it is as it was."""
     try:
         known = json.loads(base64.urlsafe_b64decode(stamp + "=" * (-len(stamp) % 4)))
         paths = [str(path) for path, _ in known[1:]]
     except (ValueError, TypeError, IndexError):
         return False
-    return paths[:1] == [str(program)] and stamp == _stamp(paths)
+    return paths[:1] == [str(program)] and {*modules} <= {*paths} and stamp == _stamp(paths)
 
 
 def _looks(path: str) -> list[int]:

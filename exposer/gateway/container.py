@@ -12,7 +12,7 @@ from exposer.engine import container as containers
 from exposer.engine import image as images
 from exposer.engine.seal import changes, seal
 from exposer.errors import ExposerError
-from exposer.gateway.host import LADDER, HostNginx, Worker, certificates
+from exposer.gateway.host import LADDER, HostNginx, Worker, certificates, find_nginx, scripting
 from exposer.procs import Entry, ProcessId
 from exposer.state.model import GATEWAY
 
@@ -87,6 +87,10 @@ class ContainerNginx(HostNginx):
                     engine.remove_container(container)
         return gone or not process.alive()
 
+    def scripting(self) -> str:
+        """Of this machine's nginx, which its image is made of; another image's is not known."""
+        return "" if self._image else scripting(find_nginx(self._binary))
+
     def tampering(self, process: ProcessId) -> str:
         """What of its container is not as we make them; an engine that is away tells nothing."""
         try:
@@ -101,7 +105,8 @@ class ContainerNginx(HostNginx):
         return ""
 
     def _nginx(self, client: "DockerClient") -> str:
-        return images.nginx_image(client, self._image, self._binary, lambda line: None)
+        modules = tuple(filter(None, [self.scripting()]))
+        return images.nginx_image(client, self._image, self._binary, lambda line: None, modules)
 
     def _arguments(self, client: "DockerClient", folder: Path) -> dict[str, Any]:
         from docker.types import Mount

@@ -1,5 +1,6 @@
 """nginx as processes of this machine: found, tried out, started, told to read its files again, ended."""
 
+import functools
 import grp
 import os
 import pwd
@@ -8,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +26,11 @@ CERTIFICATES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
+)
+MODULES = (  # of Debian and Ubuntu, of others, of nginx.org
+    "/usr/lib/nginx/modules/ngx_http_js_module.so",
+    "/usr/lib64/nginx/modules/ngx_http_js_module.so",
+    "/etc/nginx/modules/ngx_http_js_module.so",
 )
 LASTING_PORTS = range(20_000, 32_000)
 PROC = Path("/proc/self")
@@ -62,6 +69,10 @@ class HostNginx:
             )
         return found
 
+    def scripting(self) -> str:
+        """Where nginx's module for JavaScript is; "" where there is none, or it does not go with this nginx."""
+        return scripting(find_nginx(self._binary))
+
     def argv(self, *more: str) -> list[str]:
         return [self.binary(), "-p", "./", "-c", "nginx.conf", "-e", "error.log", *more]
 
@@ -96,6 +107,22 @@ class HostNginx:
 def find_nginx(binary: str = "") -> str:
     """Where nginx is, or the one that is asked for; "" when there is none. Servers' programs are not on every PATH."""
     return shutil.which(binary or "nginx", path=f"{os.environ.get('PATH', '')}:{PLACES}") or ""
+
+
+@functools.cache
+def scripting(binary: str) -> str:
+    """Tried out once: a module of another version would keep nginx from starting."""
+    found = next((place for place in MODULES if Path(place).is_file()), "") if binary else ""
+    if not found:
+        return ""
+    with tempfile.TemporaryDirectory(prefix="exposer-") as folder:
+        config = Path(folder, "nginx.conf")
+        config.write_text(f"load_module {found};\npid {folder}/pid;\nevents {{}}\n")
+        try:
+            done = procs.run([binary, "-p", folder, "-c", str(config), "-e", f"{folder}/log", "-t"], timeout=20)
+        except (TimeoutError, OSError):
+            return ""
+    return found if done.code == 0 else ""
 
 
 def retired(worker: ProcessId) -> bool:

@@ -66,7 +66,11 @@ class NginxProcess:
         self._passing = passing
         self._runner: Runner = runner or host.HostNginx(binary)
         self._worker = self._runner.worker()
-        self._paths = site.Paths(ca=ca or host.certificates(), workers=workers or min(4, os.cpu_count() or 1))
+        self._paths = site.Paths(
+            ca=ca or host.certificates(),
+            js=self._runner.scripting() if policy.response else "",
+            workers=workers or min(4, os.cpu_count() or 1),
+        )
         self.shape = sha256(repr((self._runner.engine, str(self.folder), binary, port)).encode()).hexdigest()
         self._keys = " ".join(sorted(policy.live))  # a key that is paused stays in the text
         self._frame = site.digest(self._files(replace(policy, passers=kinds(policy.passers)), ""))

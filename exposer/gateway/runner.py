@@ -15,6 +15,9 @@ class Runner(Protocol):
 
     def worker(self) -> host.Worker | None: ...
 
+    def scripting(self) -> str:
+        """Where nginx's module for JavaScript is, if it has one that works."""
+
     def check(self, folder: Path) -> str: ...
 
     def spawn(self, folder: Path, record: Callable[[ProcessId], None]) -> ProcessId: ...

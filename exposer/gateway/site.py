@@ -22,7 +22,7 @@ from exposer.gateway.policy import Policy
 from exposer.gateway.refusals import EARLY, forbidden, problems, slowed
 from exposer.gateway.sizes import sizes
 
-MAIN, UPSTREAM = "nginx.conf", "upstream.conf"
+MAIN, UPSTREAM, CUT = "nginx.conf", "upstream.conf", "cut.js"
 
 # How long lines may wait before they are written. All logs of one file must agree on it.
 LOG_BUFFER = "buffer=32k flush=200ms"
@@ -32,7 +32,8 @@ _CHALLENGES = {"bearer": 'Bearer realm="exposer"', "api-key": 'ApiKey realm="exp
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things are, relative to the gateway's folder, and on this machine. `ca` is needed for an https backend."""
+    """Where things are, relative to the gateway's folder, and on this machine. `ca` is needed for an https backend;
+    `js` is nginx's module for JavaScript, where there is one."""
 
     pid: str = "nginx.pid"
     temp: str = "temp"
@@ -46,6 +47,7 @@ class Paths:
     open: str = OPEN
     detour: str = "detour.sock"
     ca: str = ""
+    js: str = ""
     workers: int = 1
 
 
@@ -76,6 +78,8 @@ def render(
         UPSTREAM: _template("nginx/upstream.conf.j2", templates_overlay, context),
         **(policy.front.files() if policy.front else {}),
     }
+    if context["cutting"]:
+        files[CUT] = _template("nginx/cut.js.j2", templates_overlay, context)
     for number, tier in enumerate(login_tiers(policy.passers)):
         if "basic" in policy.methods:
             files[f"htpasswd.{number}"] = "".join(f"{user}:{passer.htpasswd}\n" for user, passer in tier.items())
@@ -84,6 +88,7 @@ def render(
 
 def _context(policy: Policy, paths: Paths, user: tuple[str, str] | None, mark: str) -> dict[str, Any]:
     """All that the templates may name, but for the addresses."""
+    measuring = sizes(policy, map_keys(policy.routes))
     return {
         "paths": paths,
         "user": user,
@@ -95,7 +100,8 @@ def _context(policy: Policy, paths: Paths, user: tuple[str, str] | None, mark: s
         **recognised(policy.routes),
         **particular(policy.routes),
         **limits(policy.limits, policy.passers),
-        **sizes(policy, map_keys(policy.routes)),
+        **measuring,
+        "cutting": bool(paths.js and measuring["measured"]),
         **permitted(policy.routes, policy.passers),
         **_headers(policy),
         "early": EARLY,

@@ -2,7 +2,8 @@
 
 nginx cannot change its mind about an answer by itself, but it obeys the one behind it. So calls of operations whose
 answers may be large make a detour by a second server of the same nginx, which reads Content-Length and says where to go
-instead. All other calls are as they were. An answer that does not tell its size goes out as it is, and is counted.
+instead. All other calls are as they were. An answer that does not tell its size is cut at the limit on its way back,
+where nginx has its module for JavaScript; else it goes out as it is. Either way it is counted.
 """
 
 from collections.abc import Iterable, Mapping

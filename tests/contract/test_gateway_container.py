@@ -12,6 +12,7 @@ from exposer.engine import client as engine
 from exposer.errors import ConfigError
 from exposer.gateway.container import ContainerNginx
 from exposer.gateway.folder import DOOR
+from exposer.gateway.host import find_nginx, scripting
 from exposer.gateway.nginx import NginxProcess
 from exposer.gateway.policy import compile as compile_policy
 from exposer.keys import ring as rings
@@ -42,7 +43,7 @@ class Front:
         self.key = first.reveal()
         self.running: tuple[NginxProcess, Entry] | None = None
 
-    def part(self, ring: Ring, templates: str = "") -> NginxProcess:
+    def part(self, ring: Ring, templates: str = "", response: int = 0) -> NginxProcess:
         policy = compile_policy(
             ring=ring,
             operations=PUBLISHED,
@@ -53,6 +54,8 @@ class Front:
             now=NOW,
             probe="ab" * 16,
             probe_answer="cd" * 16,
+            response=response,
+            large={"env": ()},
         )
         runner = ContainerNginx(self.stage.name)
         folder = Path(self.stage.runtime, "gateway")
@@ -167,3 +170,11 @@ def test_a_killed_gateway_is_seen_and_the_next_one_starts(front: Front) -> None:
     assert procs.wait_until(lambda: part.look(entry).alive is False, 5)
     _, entry = front.start()
     assert front.status(entry, front.key) == 200
+
+
+@pytest.mark.skipif(not scripting(find_nginx()), reason="this nginx has no module for JavaScript")
+def test_the_module_that_cuts_answers_comes_along(front: Front) -> None:
+    part = front.part(front.ring, response=1_000_000)
+    front.running = part, part.start(front.stage.ledger.append, front.stage.told.append)
+    assert front.status(front.running[1], front.key) == 200
+    assert Path(front.stage.runtime, "gateway", "nginx.conf").read_text().count("load_module ") == 1

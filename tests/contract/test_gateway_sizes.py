@@ -9,7 +9,7 @@ import pytest
 
 from exposer import wire
 from exposer.config.model import Limits, Rate
-from exposer.gateway.host import find_nginx
+from exposer.gateway.host import HostNginx, find_nginx, scripting
 from tests.support.echo import LARGE
 from tests.support.eventually import eventually
 from tests.support.gateway import Gate, basic, log, secret_header
@@ -17,6 +17,13 @@ from tests.support.gateway import Gate, basic, log, secret_header
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 LARGE_ONES = {"GET /v1/items/{id}": ("limit", "$skip", 'bad"name'), "POST /v1/items": ()}
 SMALL = b'{"ok": true}'
+
+
+class WithoutModules(HostNginx):
+    """nginx as many have it."""
+
+    def scripting(self) -> str:
+        return ""
 
 
 @pytest.fixture
@@ -103,7 +110,7 @@ class TestSizes:
         assert gate.call("/v1/items").status == 200
 
     def test_a_stream_that_does_not_tell_its_size_goes_out_piece_by_piece(self, make_gate: Callable[..., Gate]) -> None:
-        gate = make_gate(5)
+        gate = make_gate(100_000)
         connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
         connection.request("GET", "/v1/items/events", headers=gate.key())
         response = connection.getresponse()
@@ -113,6 +120,27 @@ class TestSizes:
             assert response.readline() == b"\n"
             gate.echo.gate.set()
         connection.close()
+
+    @pytest.mark.skipif(not scripting(find_nginx()), reason="this nginx has no module for JavaScript")
+    @pytest.mark.parametrize(
+        ("limit", "size"), [(1, 0), (1000, 1000), (1001, 1000), (65_000, 65_000), (200_000, 120_000)]
+    )
+    def test_an_answer_that_does_not_tell_its_size_is_cut_and_counted(
+        self, make_gate: Callable[..., Gate], limit: int, size: int
+    ) -> None:
+        gate = make_gate(limit)
+        answer = gate.call("/v1/items/untold")
+        assert answer.status == 200
+        assert answer.body == ("é" * 60_000).encode()[:size]
+        (line, *_) = eventually(lambda: log(gate))
+        assert line["bytes"] >= len(answer.body)
+        assert gate.call("/v1/items/untold").body == answer.body
+
+    def test_without_the_module_it_goes_out_whole_and_is_counted(self, make_gate: Callable[..., Gate]) -> None:
+        gate = make_gate(1000, runner=WithoutModules())
+        assert len(gate.call("/v1/items/untold").body) == 120_000
+        (line, *_) = eventually(lambda: log(gate))
+        assert line["bytes"] >= 120_000
 
     def test_a_backend_that_is_gone_or_silent_is_told_as_ever(self, make_gate: Callable[..., Gate]) -> None:
         gate = make_gate(100_000, limits=Limits(rate=Rate(1000, 1), timeout=0.4))

@@ -110,5 +110,12 @@ class _Handler(socketserver.StreamRequestHandler):
             self.server.gate.clear()
         self.wfile.write(b"0\r\n\r\n")
 
+    def _say_untold(self, bare: bool) -> None:
+        """120,000 bytes, and nobody is told so before."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(30):
+            self.wfile.write(b"fa0\r\n" + ("é" * 2000).encode() + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+
     def _say_silent(self, bare: bool) -> None:
         self.server.gate.wait(10)

@@ -12,7 +12,7 @@ from typing import Any
 
 from exposer.config.model import Auth, Limits, Rate
 from exposer.gateway.accesslog import parse
-from exposer.gateway.nginx import NginxProcess
+from exposer.gateway.nginx import NginxProcess, Runner
 from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.policy import Policy
 from exposer.gateway.policy import compile as compile_policy
@@ -93,6 +93,7 @@ class Gate:
         self.keys: dict[str, str] = {}
         for label in ("alice", "bob"):
             self.mint(label)
+        self.runner: Runner | None = changes.pop("runner", None)
         self.changes = changes
         self.own_calls = OwnCalls()
         self.reads: tuple[str, ...] = ()  # what the self-test may ask for
@@ -129,6 +130,7 @@ class Gate:
             workers=workers,
             port=port,
             ca=ca,
+            runner=self.runner,
             own=self.own_calls,
             hidden=HIDDEN,
             reads=lambda: self.reads,
