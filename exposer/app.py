@@ -232,6 +232,7 @@ class House(Teller):
 
         if not isinstance(gateway, NginxProcess):
             return Checked(url, False, None, "the gateway is not there")
+        whole = whole and url != gateway.test.base()  # else nothing is on the way that could add to it
         return check(url, gateway.test, diagnose, self.fronts.trust(), whole=whole, waits=waits)
 
     def probe(self) -> tuple[str, str]:

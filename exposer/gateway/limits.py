@@ -18,7 +18,7 @@ _PERIODS = {1: "a second", 60: "a minute", 3600: "an hour"}
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One zone of nginx. `concerned` has the ids it counts, none for all but `others`; `whole` counts all as one."""
+    """One zone of nginx. `concerned` has the ids it counts, none for all but `others`; `whole` counts them as one."""
 
     name: str
     variable: str
@@ -39,14 +39,18 @@ def limits(policy_limits: Limits, passers: tuple[Passer, ...]) -> dict[str, Any]
     }
     rates = [_count("pace", f"{r.count}_{r.seconds}", pace(r), ids, paces, r.count - 1) for r, ids in paces.items()]
     conns = [_count("crowd", str(most), str(most), ids, crowds) for most, ids in crowds.items() if most]
+    tests = tuple(passer.id for passer in passers if passer.is_test)  # our own calls are at nobody's expense
     if own.total_rate is not None:
-        rates.append(Count("pace_of_all", "all", pace(own.total_rate), own.total_rate.count - 1, whole=True))
+        most, burst = pace(own.total_rate), own.total_rate.count - 1
+        rates.append(Count("pace_of_callers", "$pace_of_callers", most, burst, others=tests, whole=True))
     if own.total_concurrency:
-        conns.append(Count("crowd_of_all", "all", str(own.total_concurrency), whole=True))
+        conns.append(
+            Count("crowd_of_callers", "$crowd_of_callers", str(own.total_concurrency), others=tests, whole=True)
+        )
     return {
         "rates": rates,
         "crowds": conns,
-        "counts": [count for count in (*rates, *conns) if count.others or count.concerned],
+        "counts": [count for count in (*rates, *conns) if count.others or count.concerned or count.whole],
         "allowances": _allowances(own, passers),
         "waits": _waits(own, passers),
         "pause": PAUSE,

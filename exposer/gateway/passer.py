@@ -17,7 +17,8 @@ DAMAGED = "the record of key {!r} is damaged"
 @dataclass(frozen=True, slots=True)
 class Passer:
     """A key as the gateway knows it. One that does not pass (a decoy, one that is paused) is recognised, refused and
-    logged. `rate` None and `concurrency` 0: those of all keys hold; `operations` None: all that are published."""
+    logged. `rate` None and `concurrency` 0: those of all keys hold; `operations` None: all that are published. One that
+    `is_test` is our own."""
 
     id: str
     label: str
@@ -29,6 +30,7 @@ class Passer:
     rate: Rate | None = None
     concurrency: int = 0
     operations: frozenset[str] | None = None
+    is_test: bool = False
 
 
 def passers(keys: Iterable[Key], operations: Collection[Operation], now: float) -> tuple[Passer, ...]:

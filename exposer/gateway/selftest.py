@@ -13,6 +13,7 @@ from exposer import procs
 from exposer.gateway import proof
 from exposer.gateway.credential import credential
 from exposer.gateway.folder import DRAINING, LIVE, make_like, revoke
+from exposer.gateway.folder import read as read_files
 from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.passer import passers
 from exposer.gateway.policy import Policy
@@ -59,7 +60,7 @@ def mint_keys(policy: Policy) -> OwnKeys:
     for label in ("revoked", "inside", "outside"):
         ring, clear = mint(Ring(policy.salt), label, 0.0)
         known = passers(ring.keys, (), 0.0)[0]
-        made.append(OwnKey(replace(known, label="", passes=False), clear))
+        made.append(OwnKey(replace(known, label="", passes=False, is_test=True), clear))
     return OwnKeys(*made)
 
 
@@ -96,6 +97,10 @@ class SelfTest:
             passed, why, trouble = self._pass(f"http://{listen}")
         calls, self.calls = self.calls, 0
         return Proof(calls, found, trouble, passed, why)
+
+    def base(self) -> str:
+        """The gateway's own address, where it was told to listen last."""
+        return f"http://{read_files(self.folder, ['listen']).get('listen', '')}"
 
     def questions(self) -> tuple[Question, ...]:
         """What the public address is to be asked."""

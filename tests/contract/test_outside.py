@@ -15,8 +15,10 @@ from exposer.gateway.selftest import SelfTest
 from exposer.keys.ring import new_ring
 from exposer.state.facts import Checked
 from exposer.tunnels.edges import diagnose
+from tests.support.edge import Edge
+from tests.support.eventually import eventually
 from tests.support.exposure import free_port
-from tests.support.gateway import ANSWER, PROBE, Gate, make_policy
+from tests.support.gateway import ANSWER, PROBE, Gate, log, make_policy
 
 pytestmark = pytest.mark.nginx
 
@@ -104,3 +106,70 @@ def test_a_page_an_error_of_the_edge_and_nobody_at_all_are_told_apart() -> None:
 def test_whoever_answers_everything_is_no_gateway(tmp_path: Path) -> None:
     with stranger(200, {"Content-Type": "text/plain"}, ANSWER.encode() + b" " + b"0" * 32) as url:
         assert not look(url).reachable
+
+
+def asked(gate: Gate, edge: Edge, **how: bool) -> Checked:
+    return check(edge.url, gate.part.test, diagnose, **how)
+
+
+@pytest.fixture
+def edge(gate: Gate) -> Iterator[Edge]:
+    made = Edge(gate.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """One that knows of a call that does no harm."""
+    gate = Gate(tmp_path_factory.mktemp("own"))
+    gate.reads = ("/v1/items",)
+    gate.part = gate.make()
+    yield gate.start()
+    gate.close()
+
+
+def test_through_an_edge_that_changes_nothing_all_is_refused_and_a_key_lets_in(own: Gate) -> None:
+    edge, served = Edge(own.port), own.echo.served
+    assert asked(own, edge, whole=True) == Checked(edge.url, True, True)
+    assert own.echo.served == served + 1
+    assert asked(own, edge, waits=True).reachable
+    edge.close()
+
+
+def test_an_edge_that_adds_a_key_is_found_at_any_look_and_the_call_is_named(gate: Gate, edge: Edge) -> None:
+    edge.adds = gate.key()
+    for whole in (True, False):
+        found = asked(gate, edge, whole=whole)
+        assert (found.reachable, found.refuses) == (True, False)
+        assert re.fullmatch(r"GET \S+ was answered without a key", found.why)
+
+
+def test_an_edge_that_loses_the_key_makes_the_address_useless(own: Gate) -> None:
+    edge = Edge(own.port)
+    edge.adds = {"X-API-Key": ""}
+    found = asked(own, edge, whole=True)
+    assert (found.reachable, found.refuses, found.hop) == (False, True, "edge")
+    assert "take the key away" in found.why
+    edge.close()
+
+
+def test_a_later_look_costs_three_calls_for_the_sake_of_free_quotas(gate: Gate, edge: Edge) -> None:
+    for _ in range(10):
+        before = edge.calls
+        assert asked(gate, edge).reachable
+        assert edge.calls - before <= 3
+
+
+def test_looks_from_outside_are_not_on_record_and_a_strangers_call_is(tmp_path: Path) -> None:
+    gate = Gate(tmp_path).start()
+    edge = Edge(gate.port)
+    try:
+        asked(gate, edge, whole=True)
+        assert edge.calls > 3
+        gate.call("/v1/other", {})
+        eventually(lambda: len(log(gate)) == 1, within=10)
+        assert log(gate)[0]["path"] == "/v1/other"
+    finally:
+        edge.close()
+        gate.close()

@@ -10,6 +10,12 @@ from exposer.errors import ConfigError
 from exposer.gateway.accesslog import AccessLog
 from exposer.gateway.probes import probes
 from exposer.gateway.selftest import ask
+from exposer.procs import Ledger
+from exposer.state.facts import Failed, SelfTested
+from exposer.state.model import GATEWAY, TUNNEL, Phase, Unit
+from exposer.supervisor.exposure import Exposure
+from exposer.supervisor.selftests import SelfTests
+from exposer.supervisor.world import World
 from tests.support.eventually import eventually
 from tests.support.gateway import HIDDEN, Gate, log, op
 from tests.support.overlay import overlay
@@ -151,6 +157,16 @@ class TestRunning:
         assert (found.hole, found.trouble, found.passed) == ("", "", "GET /v1/items")
         assert gate.call("/v1/items").status == 200
 
+    def test_nor_are_those_of_all_callers_together_and_it_takes_nothing_of_them(self, gate: Gate) -> None:
+        gate.changes["limits"] = Limits(rate=Rate(100, 1), total_rate=Rate(1, 60), total_concurrency=5)
+        gate.reads = ("/v1/items",)
+        gate.part = gate.make()
+        gate.start()
+        assert gate.entry is not None
+        for _ in range(2):
+            assert gate.part.prove(gate.entry, whole=True).passed == "GET /v1/items"
+        assert [gate.call("/v1/items").status for _ in range(2)] == [200, 429]
+
     def test_while_a_key_from_elsewhere_only_may_call_that_is_said(self, gate: Gate) -> None:
         gate.changes["allow_from"] = ("203.0.113.0/24",)
         gate.reads = ("/v1/items",)
@@ -205,3 +221,64 @@ class TestRunning:
 def test_what_is_published_is_not_mistaken_for_a_hole(gate: Gate, path: str) -> None:
     gate.part = gate.make(operations=[op("GET", path), op("POST", "/v1/x")], hidden=[])
     gate.start()
+
+
+class Clock:
+    """The supervisor's follower over a real gateway; time and chance are ours."""
+
+    def __init__(self, gate: Gate, folder: Path) -> None:
+        self.said: list[str] = []
+        self.stopped: list[Failed] = []
+        self.world = World(Ledger(str(folder / "ledger")), lambda role, text: None)
+        assert gate.entry is not None
+        self.world.parts[GATEWAY], self.world.entries[GATEWAY] = gate.part, gate.entry
+        self.state = Exposure()
+        for role in (GATEWAY, TUNNEL):
+            self.state.units[role] = Unit(role, phase=Phase.UP, healthy=True)
+        self.tests = SelfTests(
+            self.state,
+            self.world,
+            lambda kind, text, **data: self.said.append(kind),
+            lambda kind, text, **data: None,
+            self.stopped.append,
+            lambda earliest, latest: (earliest + latest) / 2,
+        )
+
+    def at(self, now: float) -> SelfTested | None:
+        """What is found by then; None when nothing was due."""
+        self.tests.follow(now)
+        if not self.tests._running:
+            return None
+        fact = self.world.inbox.get(timeout=30)
+        assert isinstance(fact, SelfTested)
+        self.tests.take(fact, now)
+        return fact
+
+
+def test_again_and_again_it_is_asked_and_when_something_opens_the_wire_is_pulled(gate: Gate, tmp_path: Path) -> None:
+    gate.reads = ("/v1/items",)
+    gate.part = gate.make()
+    gate.start()
+    clock = Clock(gate, tmp_path)
+    first = clock.at(0.0)
+    assert first is not None
+    assert (first.ok, first.passed) == (True, "GET /v1/items")
+    assert clock.at(269.0) is None
+    second = clock.at(271.0)
+    assert second is not None
+    assert (second.ok, second.passed, clock.said) == (True, "GET /v1/items", ["self-test"])
+    assert clock.stopped == []
+
+    path = gate.folder / "nginx.conf"
+    path.write_text(path.read_text().replace('if ($operation = "") { return 404; }', ""))
+    assert gate.entry is not None
+    assert gate.entry.process is not None
+    gate.part._runner.reread(gate.entry.process)
+    entry = gate.entry
+    eventually(lambda: gate.part.prove(entry, whole=True).hole != "", within=30)
+    found = clock.at(600.0)
+    assert found is not None
+    assert "was not refused" in found.hole
+    assert clock.said == ["self-test", "self-test", "open-without-key"]
+    assert clock.stopped[0].exit_code == 8
+    clock.world.close()

@@ -14,9 +14,11 @@ class Edge:
         edge = self
         self.instead: tuple[int, dict[str, str], bytes] | None = None
         self.adds: dict[str, str] = {}
+        self.calls = 0
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                edge.calls += 1
                 status, headers, body = edge.instead or through(port, self.path, dict(self.headers.items()) | edge.adds)
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(body))}.items():
