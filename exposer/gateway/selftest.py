@@ -4,6 +4,7 @@ import json
 import secrets
 import selectors
 import socket
+import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ REFUSALS = (400, 401, 403, 404, 405, 408, 413, 414, 429, 501, 503, 505)
 TOO_LARGE, CLOSED = 413, 503
 LARGEST = 4096
 MOST_BYTES = 65536
+AT_ONCE = struct.pack("ii", 1, 0)  # a connection that is closed leaves nothing behind
 TRIES = 3  # that a gateway which answers others gets, until silence counts
 SLOW = 3.0  # a harmless call that takes longer proves nothing
 
@@ -258,6 +260,8 @@ def _send(listen: str, probe: Probe, source: str) -> socket.socket | None:
     one = socket.socket(socket.AF_UNIX if host == "unix" else socket.AF_INET, socket.SOCK_STREAM)
     try:
         one.settimeout(PATIENCE)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the port is not kept from whoever listens next
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         if host == "unix":
             with short_socket_path(port) as path:
                 one.connect(path)
