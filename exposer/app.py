@@ -129,7 +129,8 @@ class House(Teller):
         return self._ranges.refresh(now)
 
     def advice(self, now: float) -> tuple[str, ...]:
-        return advice(self.ring().keys, now, self.config.auth.rotate_every)
+        keys = advice(self.ring().keys, now, self.config.auth.rotate_every)
+        return (*keys, *self.fronts.advice(now))
 
     def stamp(self, now: float) -> str:
         ring = self.ring()

@@ -59,6 +59,10 @@ class Fronts:
             return ssl.create_default_context(cadata=trusted(self._authority.ca_file))
         return None
 
+    def advice(self, now: float) -> tuple[str, ...]:
+        """What a person should know about the certificate."""
+        return () if self._served is None else self._served.advice(datetime.fromtimestamp(now, UTC))
+
     def watched(self) -> list[Path]:
         """Own certificate files: their change counts at once."""
         return [Path(path) for path in self._served.paths] if self._served is not None and self._served.is_own else []

@@ -94,6 +94,8 @@ class Tunnel:
     key: str = ""
     acme: str = "https://acme-v02.api.letsencrypt.org/directory"
     acme_ca: str = ""
+    acme_kid: str = ""
+    acme_key: SecretRef | None = None
     https_port: int = 443
     http_port: int = 80
     standby: str = ""

@@ -127,6 +127,11 @@ def tunnel_problems(tunnel: Tunnel, present: Collection[str] = ()) -> list[Probl
     if bool(tunnel.certificate) != bool(tunnel.key):
         missing = "key" if tunnel.certificate else "certificate"
         return [(f"tunnel.{missing}", "is missing: a certificate and its key belong together")]
+    if bool(tunnel.acme_kid) != bool(tunnel.acme_key):
+        missing = "acme_key" if tunnel.acme_kid else "acme_kid"
+        return [
+            (f"tunnel.{missing}", "is missing: an authority that asks for an account wants both, its id and its key")
+        ]
     if tunnel.provider == "cloudflared" and tunnel.token and tunnel.credentials:
         return [("tunnel.credentials", "and tunnel.token are two ways to the same tunnel: give one of them")]
     if tunnel.api_token and tunnel.api_token.scheme == "keyring":

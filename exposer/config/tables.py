@@ -168,6 +168,8 @@ def _tunnel(folder: Path) -> Table:
         "key": partial(places.file, folder),
         "acme": url,
         "acme_ca": partial(places.file, folder),
+        "acme_kid": WORD,
+        "acme_key": partial(references.reference, folder),
         "https_port": PORT,
         "http_port": PORT,
         "standby": partial(choice, STANDBYS),

@@ -4,8 +4,17 @@ from exposer.supervisor.exposure import Exposure
 
 # Journal kinds that go out as notices as they are; whoever notes one of these is heard outside.
 TOLD = frozenset(
-    {"tripwire", "decoy-used", "key-suspended", "egress-passed", "container-changed", "config-drift", "key-leaked"}
-).union(("took-over", "both-down"))
+    {
+        "advice",
+        "tripwire",
+        "decoy-used",
+        "key-suspended",
+        "egress-passed",
+        "container-changed",
+        "config-drift",
+        "key-leaked",
+    }
+).union(("took-over", "both-down", "advice"))
 # Degraded for less than this (seconds) is nobody's business.
 LONG = 60.0
 

@@ -3,7 +3,8 @@
 The challenge is HTTP-01, and nginx answers it without us: what it has to say is the token and the account's thumbprint.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 INSTALL = 'pip install "exposer[server]"'
 PATIENCE = timedelta(seconds=90)
-LIMITED = 6 * 3600.0  # an authority that says "too many" is not asked again before
+LIMITED = 6 * 3600.0  # an authority that says "too many" and not for how long is not asked again before
+LONGEST = 7 * 86400.0  # no limit of an authority lasts longer
 
 
 class AcmeError(ExposerError):
@@ -35,46 +37,105 @@ class AcmeError(ExposerError):
         self.retry_after = retry_after
 
 
-def obtain(directory: str, hostname: str, account: "RSAPrivateKey", ca_file: str = "") -> Pair:
-    """A new certificate with a new key. `ca_file` is for a directory whose own authority is private. Blocks for up to
-    two minutes. Raises AcmeError, MissingError."""
+def obtain(
+    directory: str,
+    hostname: str,
+    account: "RSAPrivateKey",
+    ca_file: str = "",
+    binding: tuple[str, Secret] | None = None,
+) -> Pair:
+    """A new certificate with a new key. `ca_file` is for a directory whose own authority is private, `binding` the key
+    id and the key of an account with the authority's owner. Blocks for up to two minutes. Raises AcmeError,
+    MissingError."""
     try:
-        import josepy.jwk
         import requests
-        from acme import challenges, client, errors, messages
+        from acme import errors, messages
     except ImportError:
         raise MissingError("a certificate from an ACME authority needs the Python package acme", INSTALL) from None
-    key = ec.generate_private_key(ec.SECP256R1())
+    key, waits = ec.generate_private_key(ec.SECP256R1()), _Waits()
     try:
-        net = client.ClientNetwork(
-            josepy.jwk.JWKRSA(key=account),
-            user_agent=f"exposer/{__version__}",
-            verify_ssl=ca_file or True,  # type: ignore[arg-type]  # requests takes a file as well
-        )
-        acme = client.ClientV2(client.ClientV2.get_directory(directory, net), net)
-        _register(acme, messages, errors)
-        order = acme.new_order(_request(hostname, key))
-        for authorization in order.authorizations:
-            _answer(acme, authorization, challenges, messages)
-        done = acme.poll_and_finalize(order, datetime.now() + PATIENCE)  # the library compares it so
+        chain = _ordered(_client(directory, account, ca_file, waits), _request(hostname, key), binding)
     except messages.Error as error:
-        limited = "rateLimited" in str(error.typ)
-        said = f"{error.typ}: {error.detail}"[:400]
-        hint = "it is asked again later; a certificate that is there stays in force" if limited else ""
-        raise AcmeError(f"the authority refuses: {said}", hint, LIMITED if limited else 0.0) from None
+        raise _refusal(error, waits.seconds, bound=binding is not None) from None
     except errors.ValidationError as error:
         hint = f"port 80 of {hostname} has to reach this machine from everywhere, and its DNS entry to lead here"
         raise AcmeError(f"the authority could not reach {hostname}: {_why(error)}", hint) from None
     except errors.Error as error:
-        raise AcmeError(f"the authority gave no certificate: {type(error).__name__} {error}"[:400]) from None
+        said = f"the authority gave no certificate: {type(error).__name__} {error}"[:400]
+        raise AcmeError(said, retry_after=waits.seconds) from None
     except (requests.RequestException, ValueError) as error:
         raise AcmeError(f"the authority at {directory} could not be asked ({type(error).__name__})") from None
-    return Pair(done.fullchain_pem, Secret(pem_of(key).decode()))
+    return Pair(chain, Secret(pem_of(key).decode()))
 
 
-def _register(acme: Any, messages: Any, errors: Any) -> None:
+def _client(directory: str, account: "RSAPrivateKey", ca_file: str, waits: "_Waits") -> Any:
+    import josepy.jwk
+    from acme import client
+
+    net = client.ClientNetwork(
+        josepy.jwk.JWKRSA(key=account),
+        user_agent=f"exposer/{__version__}",
+        verify_ssl=ca_file or True,  # type: ignore[arg-type]  # requests takes a file as well
+    )
+    net.session.hooks["response"].append(waits.hear)
+    return client.ClientV2(client.ClientV2.get_directory(directory, net), net)
+
+
+def _ordered(acme: Any, request: bytes, binding: tuple[str, Secret] | None) -> str:
+    """The certificate with its chain. An order that was left half done is the authority's to forget:
+    the next one begins afresh."""
+    from acme import challenges, errors, messages
+
+    _register(acme, messages, errors, binding)
+    order = acme.new_order(request)
+    for authorization in order.authorizations:
+        _answer(acme, authorization, challenges, messages)
+    return str(acme.poll_and_finalize(order, datetime.now() + PATIENCE).fullchain_pem)  # the library compares it so
+
+
+class _Waits:
+    """Hears for how long the authority wants to be left alone: the library's errors do not tell."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def hear(self, response: Any, **_: Any) -> None:
+        if response.status_code in (429, 503):
+            self.seconds = wait_of(str(response.headers.get("Retry-After", "")), datetime.now(UTC))
+
+
+def wait_of(said: str, now: datetime) -> float:
+    """The seconds that a Retry-After header means, a number or a date; `LIMITED` for none that can be read."""
     try:
-        acme.new_account(messages.NewRegistration.from_data(terms_of_service_agreed=True))
+        wait = float(said) if said.isdigit() else (parsedate_to_datetime(said) - now).total_seconds()
+    except (ValueError, TypeError):
+        return LIMITED
+    return min(max(wait, 1.0), LONGEST)
+
+
+def _refusal(error: Any, wait: float, *, bound: bool) -> AcmeError:
+    limited = "rateLimited" in str(error.typ)
+    hint = "it is asked again later; a certificate that is there stays in force" if limited or wait else ""
+    if "externalAccountRequired" in str(error.typ) or "externalAccountBinding" in str(error.detail):
+        given = "are they the ones of your account there?" if bound else "your account there shows both"
+        hint = f"this authority wants tunnel.acme_kid and tunnel.acme_key: {given}"
+    said = f"{error.typ}: {error.detail}"[:400]
+    return AcmeError(f"the authority refuses: {said}", hint, wait or (LIMITED if limited else 0.0))
+
+
+def _register(acme: Any, messages: Any, errors: Any, binding: tuple[str, Secret] | None) -> None:
+    bound = None
+    if binding is not None:
+        kid, secret = binding
+        public = acme.net.key.public_key()
+        try:
+            bound = messages.ExternalAccountBinding.from_data(public, kid, secret.reveal().strip(), acme.directory)
+        except ValueError:
+            raise AcmeError("tunnel.acme_key is no key in base64url, as authorities give them") from None
+    try:
+        acme.new_account(
+            messages.NewRegistration.from_data(terms_of_service_agreed=True, external_account_binding=bound)
+        )
     except errors.ConflictError as error:  # the account is there already
         acme.net.account = messages.RegistrationResource(body=messages.Registration(), uri=error.location)
 

@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 import os
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -23,49 +24,72 @@ if TYPE_CHECKING:
 KEPT = "server.json"  # certificate and key in one file: they are replaced together or not at all
 ACCOUNT, NEXT_TRY = "account.key", "next-try.json"
 LARGEST = 1024 * 1024
+SETTLED = timedelta(seconds=10)  # certificate and key are two files: in between they do not belong together
+SOON, SOON_OWN = 6, 5  # with so small a part of its life left, an end is told; ours should be renewed long before
 
 
 class Served:
-    """`own` names the user's own files, a certificate with its chain and its key; else it is the one from ACME."""
+    """`own` names the user's own files, a certificate with its chain and its key; else it is the one from ACME. With a
+    `hostname`, own files that cannot serve that name now are refused: the last good pair, if there is one, stays in
+    force, and `refused` says why. Several threads ask."""
 
-    def __init__(self, state: Path, own: tuple[str, str] | None = None) -> None:
+    def __init__(self, state: Path, own: tuple[str, str] | None = None, hostname: str = "") -> None:
         self.folder = state / FOLDER
         self.paths = own or (str(self.folder / KEPT),)
         self.is_own = own is not None
-        self._known: tuple[object, Pair | None] = (None, None)
+        self.refused = ""
+        self._refused_at = datetime.min.replace(tzinfo=UTC)
+        self._reading = threading.Lock()
+        self._hostname = hostname
+        self._stamp: object = None
+        self._pair: Pair | None = None
+        self._certificate: x509.Certificate | None = None
 
     def pair(self) -> Pair | None:
-        """What is served now; read anew when a file has changed. An own pair that does not fit raises ConfigError, and
-        one of ours that does not counts as none."""
-        stamp = tuple(_stamp(path) for path in self.paths)
-        if self._known[0] != stamp:
-            self._known = (stamp, self._read())
-        return self._known[1]
+        """What is served now; read anew when a file has changed. Own files that do not fit raise ConfigError when there
+        is no good pair of before, and one of ours that does not fit counts as none."""
+        with self._reading:
+            self._refresh()
+            return self._pair
+
+    def certificate(self) -> x509.Certificate | None:
+        """The served certificate itself."""
+        return self._certificate if self.pair() is not None else None
 
     def ends(self) -> datetime | None:
         """When the certificate ends."""
-        pair = self.pair()
-        return x509.load_pem_x509_certificate(pair.certificate.encode()).not_valid_after_utc if pair else None
+        found = self.certificate()
+        return found.not_valid_after_utc if found else None
+
+    def advice(self, now: datetime) -> tuple[str, ...]:
+        """What a person should know: files that were refused, a renewal that fails, an end that is near."""
+        try:
+            found = self.certificate()
+        except ExposerError:
+            return ()  # there is nothing that serves, and that is said as the part's trouble
+        said = [self.refused] if self.refused and now >= self._refused_at + SETTLED else []
+        if found is None:
+            return tuple(said)
+        if not self.is_own and (why := self._memory().why):
+            said.append(f"the certificate could not be renewed, the old one stays in force: {why}")
+        life, end = found.not_valid_after_utc - found.not_valid_before_utc, found.not_valid_after_utc
+        if now >= end:
+            said.append(f"the certificate has ended on {end:%Y-%m-%d}: no client trusts it any more")
+        elif now >= end - life / (SOON_OWN if self.is_own else SOON):
+            said.append(f"the certificate ends on {end:%Y-%m-%d %H:%M} UTC")
+        return tuple(said)
 
     def due(self, now: datetime) -> bool:
         """Whether it is time for another: a third of its life is left, or less."""
-        pair = self.pair()
-        if pair is None:
+        found = self.certificate()
+        if found is None:
             return True
-        found = x509.load_pem_x509_certificate(pair.certificate.encode())
         life = found.not_valid_after_utc - found.not_valid_before_utc
         return now >= found.not_valid_after_utc - life / 3
 
     def covers(self, hostname: str) -> bool:
-        pair = self.pair()
-        if pair is None:
-            return False
-        names = x509.load_pem_x509_certificate(pair.certificate.encode()).extensions
-        try:
-            found = names.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
-        except x509.ExtensionNotFound:
-            return False
-        return hostname in found or f"*.{hostname.partition('.')[2]}" in found
+        found = self.certificate()
+        return found is not None and _is_for(found, hostname)
 
     def keep(self, pair: Pair) -> None:
         """Puts a new certificate in the place of the old one."""
@@ -95,14 +119,44 @@ class Served:
 
     def next_try(self) -> float:
         """Not before this moment (seconds since 1970) the authority is asked again, by a next supervisor neither."""
-        try:
-            return float(json.loads(files.read_private(str(self.folder / NEXT_TRY)))["at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0.0
+        return self._memory().at
 
-    def try_again_at(self, at: float) -> None:
+    def failures(self) -> int:
+        """How often in a row the authority gave no certificate, over restarts too."""
+        return self._memory().failures
+
+    def try_again_at(self, at: float, failures: int = 0, why: str = "") -> None:
         files.private_dir(str(self.folder))
-        files.swap(str(self.folder / NEXT_TRY), json.dumps({"at": at}).encode())
+        text = json.dumps({"at": at, "failures": failures, "why": why})
+        files.swap(str(self.folder / NEXT_TRY), text.encode())
+
+    def succeeded(self) -> None:
+        """Forgets the failures."""
+        (self.folder / NEXT_TRY).unlink(missing_ok=True)
+
+    def _memory(self) -> "_Memory":
+        try:
+            kept = json.loads(files.read_private(str(self.folder / NEXT_TRY)))
+            return _Memory(float(kept["at"]), int(kept.get("failures", 0)), str(kept.get("why", "")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _Memory()
+
+    def _refresh(self) -> None:
+        stamp = tuple(_stamp(path) for path in self.paths)
+        if self._stamp == stamp:
+            return
+        try:
+            found = self._read()
+            if self.is_own and found is not None and self._hostname:
+                _check(found[1], self._hostname, datetime.now(UTC))
+            self._pair, self._certificate = found or (None, None)
+            self.refused = ""
+        except ExposerError as error:
+            if self._pair is None:
+                raise
+            self.refused = f"the new certificate is not taken, the last good one stays in force: {error.message}"
+            self._refused_at = datetime.now(UTC)
+        self._stamp = stamp
 
     def _texts(self) -> tuple[str, str]:
         if self.is_own:
@@ -111,7 +165,7 @@ class Served:
         kept = json.loads(files.read_private(self.paths[0]))
         return str(kept["certificate"]), str(kept["key"])
 
-    def _read(self) -> Pair | None:
+    def _read(self) -> tuple[Pair, x509.Certificate] | None:
         try:
             chain, key_text = self._texts()
             certificate = x509.load_pem_x509_certificate(chain.encode())
@@ -125,7 +179,15 @@ class Served:
             raise ConfigError(
                 f"tunnel.certificate and tunnel.key cannot be used: {why}", f"look at {' and '.join(self.paths)}"
             ) from None
-        return Pair(chain, Secret(key_text))
+        return Pair(chain, Secret(key_text)), certificate
+
+
+class _Memory(NamedTuple):
+    """Of failures: when to ask again, how many in a row, the last reason."""
+
+    at: float = 0.0
+    failures: int = 0
+    why: str = ""
 
 
 def pem_of(key: "PrivateKeyTypes") -> bytes:
@@ -134,14 +196,34 @@ def pem_of(key: "PrivateKeyTypes") -> bytes:
 
 
 def check_served(served: Served, hostname: str) -> None:
-    """Raises ExposerError when the user's own certificate is not for this name, or has ended."""
-    ends = served.ends()
-    if ends is not None and ends <= datetime.now(UTC):
+    """Raises ExposerError when the user's own certificate is not for this name, or is not valid now."""
+    if (found := served.certificate()) is not None:
+        _check(found, hostname, datetime.now(UTC))
+
+
+def _check(found: x509.Certificate, hostname: str, now: datetime) -> None:
+    begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
+    if ends <= now:
         raise ExposerError(
             f"the certificate has ended on {ends:%Y-%m-%d}", "renew it; new files are taken over at once"
         )
-    if not served.covers(hostname):
+    if begins > now:
+        raise ExposerError(
+            f"the certificate is not valid before {begins:%Y-%m-%d %H:%M} UTC, and this machine's clock says "
+            f"{now:%Y-%m-%d %H:%M}",
+            "is the date right (see: date)?",
+        )
+    if not _is_for(found, hostname):
         raise ConfigError(f"the certificate is not for {hostname}", "look at tunnel.certificate and tunnel.hostname")
+
+
+def _is_for(found: x509.Certificate, hostname: str) -> bool:
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    known = names.get_values_for_type(x509.DNSName)
+    return hostname in known or f"*.{hostname.partition('.')[2]}" in known
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from exposer.config.model import SecretRef, Tunnel
@@ -39,19 +40,19 @@ class Server:
     ) -> None:
         self.digest = digest_of(tunnel, "")
         self._tunnel = tunnel
+        self._resolve = resolve
         self._served = served_by(tunnel, state_dir)
         self._renewing: threading.Thread | None = None
-        self._failures = 0
         self._trouble = ""
         port = "" if tunnel.https_port == 443 else f":{tunnel.https_port}"
         self._url = f"https://{tunnel.hostname}{port}"
 
     def start(self, record: Record, tell: Tell) -> Entry:
-        self._refuse_to_hurry()
         if self._served.is_own:
             self._served.pair()
             check_served(self._served, self._tunnel.hostname)
         elif not self._served.covers(self._tunnel.hostname) or self._over():
+            self._refuse_to_hurry()
             tell(f"asking {self._tunnel.acme} for a certificate for {self._tunnel.hostname}")
             self._obtain()
         entry = self._entry()
@@ -63,7 +64,10 @@ class Server:
         now = datetime.now(UTC)
         if not self._served.is_own and self._served.due(now):
             self._renew_aside()
-        detail = {"certificate_ends": f"{ends:%Y-%m-%dT%H:%M:%SZ}" if ends else None, "warning": self._trouble}
+        detail = {
+            "certificate_ends": f"{ends:%Y-%m-%dT%H:%M:%SZ}" if ends else None,
+            "warning": self._served.refused or self._trouble,
+        }
         if ends is None or ends <= now:
             return Look(True, False, self._url, f"the certificate has ended; {self._trouble}", detail=detail)
         return Look(True, True, self._url, detail=detail)
@@ -83,7 +87,7 @@ class Server:
     def _refuse_to_hurry(self) -> None:
         """An authority's limits count over restarts too."""
         wait = self._served.next_try() - time.time()
-        if not self._served.is_own and wait > 0 and not self._served.covers(self._tunnel.hostname):
+        if wait > 0:
             error = ExposerError(f"the authority refused a short while ago; it is asked again in {wait:.0f} s")
             error.retry_after = wait  # type: ignore[attr-defined]
             raise error
@@ -91,16 +95,26 @@ class Server:
     def _obtain(self) -> None:
         try:
             pair = obtain(
-                self._tunnel.acme, self._tunnel.hostname, self._served.account(), ca_file=self._tunnel.acme_ca
+                self._tunnel.acme,
+                self._tunnel.hostname,
+                self._served.account(),
+                ca_file=self._tunnel.acme_ca,
+                binding=self._binding(),
             )
         except ExposerError as error:
-            wait = max(AGAIN[min(self._failures, len(AGAIN) - 1)], float(getattr(error, "retry_after", 0.0)))
-            self._failures += 1
-            self._served.try_again_at(time.time() + wait)
+            failures = self._served.failures()
+            wait = max(AGAIN[min(failures, len(AGAIN) - 1)], float(getattr(error, "retry_after", 0.0)))
+            self._served.try_again_at(time.time() + wait, failures + 1, error.message)
             error.retry_after = wait  # type: ignore[attr-defined]
             raise
         self._served.keep(pair)
-        self._failures, self._trouble = 0, ""
+        self._served.succeeded()
+        self._trouble = ""
+
+    def _binding(self) -> tuple[str, Secret] | None:
+        """What an authority that asks for it knows its customer by."""
+        tunnel = self._tunnel
+        return (tunnel.acme_kid, self._resolve(tunnel.acme_key)) if tunnel.acme_key else None
 
     def _renew_aside(self) -> None:
         """In a thread of its own: a look has to be short."""
@@ -124,5 +138,10 @@ class Server:
 
 def served_by(tunnel: Tunnel, state_dir: str) -> Served:
     """The certificate that this config means."""
-    own = (tunnel.certificate, tunnel.key) if tunnel.certificate else None
-    return Served(Path(state_dir), own)
+    return _served(state_dir, (tunnel.certificate, tunnel.key) if tunnel.certificate else None, tunnel.hostname)
+
+
+@cache
+def _served(state_dir: str, own: tuple[str, str] | None, hostname: str) -> Served:
+    """One for all who ask: a new config with the same files must not forget the last good pair."""
+    return Served(Path(state_dir), own, hostname)

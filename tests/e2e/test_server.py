@@ -1,9 +1,12 @@
 """This machine as the public server: a certificate from a real ACME authority, or one's own."""
 
+import base64
 import http.client
 import json
+import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,6 +112,75 @@ def test_a_certificate_is_got_from_an_acme_authority_and_renewed_without_droppin
     assert served.next_try() > datetime.now(UTC).timestamp()
 
 
+@pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
+def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_so_without_it(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    https, plain = lasting_port(), lasting_port()
+    secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+    with pebble.Pebble(tmp_path / "pebble", plain, accounts={"kid-1": secret}) as authority:
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, plain, more))
+        done = exposure.run("up", "-d", "--timeout", "20s")
+        assert done.returncode != 0
+        assert "externalAccountRequired" in done.stderr
+        (exposure.state / exposure.name / "tls" / "next-try.json").unlink()
+        exposure.env["ACME_KEY"] = secret
+        exposure.write(config(https, plain, f'{more}acme_kid = "kid-1"\nacme_key = "env:ACME_KEY"\n'))
+        exposure.up()
+        eventually(lambda: listening(https), within=20)
+        assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+
+
+@pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
+def test_three_renewals_under_load_lose_no_call(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
+    https, plain = lasting_port(), lasting_port()
+    with pebble.Pebble(tmp_path / "pebble", plain, life=15) as authority:
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, plain, more))
+        exposure.up()
+        eventually(lambda: listening(https), within=20)
+        over, lost, seen, served = threading.Event(), [], set(), [0, 0]
+
+        def new_connections() -> None:
+            while not over.is_set():
+                try:
+                    status, _, shown = ask(https, "/api/notes", unverified(), exposure.key)
+                    seen.add(shown)
+                    served[0] += 1
+                    if status != 200:
+                        lost.append(status)
+                except OSError as error:
+                    lost.append(repr(error))
+
+        def kept_alive() -> None:
+            connection = Direct(https, unverified())
+            while not over.is_set():
+                try:
+                    connection.request("GET", "/api/notes", headers={"X-API-Key": exposure.key})
+                    answer = connection.getresponse()
+                    answer.read()
+                    served[1] += 1
+                    if answer.status != 200:
+                        lost.append(answer.status)
+                except (OSError, http.client.HTTPException) as error:
+                    lost.append(repr(error))
+                    connection.close()
+            connection.close()
+
+        threads = [threading.Thread(target=job) for job in (new_connections, kept_alive)]
+        for thread in threads:
+            thread.start()
+        try:
+            eventually(lambda: len(seen) >= 4, within=150)  # the first one and three more
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert lost == []
+        assert min(served) > 0
+
+
 def listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -156,8 +228,12 @@ def test_own_certificate_files_are_served_and_new_ones_taken_over(
     write(HOST)
     eventually(lambda: ask(https, "/api/notes", unverified(), exposure.key)[2] != first, within=20)
     assert exposure.phase() == "online"
+    good = ask(https, "/api/notes", unverified(), exposure.key)[2]
+    write(HOST, days=1)  # it has ended just now
+    eventually(lambda: "the last good one stays in force" in str(exposure.status()["tunnel"].get("warning")), within=20)
+    assert ask(https, "/api/notes", unverified(), exposure.key)[::2] == (200, good)
     key.write_text("torn")
-    assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+    assert ask(https, "/api/notes", unverified(), exposure.key)[::2] == (200, good)
     challenge = http.client.HTTPConnection("127.0.0.1", plain, timeout=10)
     challenge.request("GET", f"/.well-known/acme-challenge/{'a' * 20}")
     assert challenge.getresponse().status == 308, "there is no account that an authority could know"

@@ -19,7 +19,8 @@ AVAILABLE = shutil.which("pebble") is not None and shutil.which("pebble-challtes
 class Pebble:
     """`directory` is its address, `ca_file` what its own TLS is known by; it looks at `http_port` for answers."""
 
-    def __init__(self, folder: Path, http_port: int) -> None:
+    def __init__(self, folder: Path, http_port: int, accounts: dict[str, str] | None = None, life: int = 0) -> None:
+        """`accounts` are the keys by id that it demands (EAB); `life` is that of its certificates, in seconds."""
         self.folder = folder
         folder.mkdir(mode=0o700)
         authority = LocalAuthority(folder, "pebble")
@@ -31,7 +32,7 @@ class Pebble:
         cert, key = folder / "cert.pem", folder / "key.pem"
         cert.write_text(pair.certificate)
         key.write_text(pair.key.reveal())
-        config = {
+        config: dict[str, object] = {
             "listenAddress": f"127.0.0.1:{port}",
             "managementListenAddress": f"127.0.0.1:{management}",
             "certificate": str(cert),
@@ -39,6 +40,10 @@ class Pebble:
             "httpPort": http_port,
             "tlsPort": free_port(),
         }
+        if accounts:
+            config |= {"externalAccountBindingRequired": True, "externalAccountMACKeys": accounts}
+        if life:
+            config["certificateValidityPeriod"] = life
         (folder / "config.json").write_text(json.dumps({"pebble": config}))
         self._running: list[subprocess.Popen[bytes]] = []
 

@@ -115,6 +115,9 @@ def test_every_setting_of_the_sample_can_be_put_in_force(table, key, tmp_path):
     elif table == "tunnel" and key in ("certificate", "key"):
         with pytest.raises(ConfigError, match="belong together"):
             with_setting(table, line, tmp_path)
+    elif table == "tunnel" and key in ("acme_kid", "acme_key"):
+        with pytest.raises(ConfigError, match="wants both, its id and its key"):
+            with_setting(table, line, tmp_path)
     elif (table, key) == ("tunnel", "standby"):
         with pytest.raises(ConfigError, match="nothing to take over from"):
             with_setting(table, line, tmp_path)

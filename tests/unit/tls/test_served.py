@@ -11,6 +11,7 @@ import josepy.jwk
 import pytest
 
 from exposer.errors import ConfigError, ExposerError
+from exposer.tls.authority import Pair
 from exposer.tls.served import Served, check_served
 from tests.support.certificates import self_signed
 
@@ -60,7 +61,7 @@ def test_own_files_that_do_not_belong_together_are_told_and_none_of_their_text_i
     assert served.pair() == one
     key.unlink()
     with pytest.raises(ConfigError, match="No such file"):
-        served.pair()
+        Served(tmp_path, (str(chain), str(key))).pair()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,76 @@ def test_a_certificate_that_has_ended_is_told(tmp_path: Path) -> None:
     served.keep(self_signed(HOST, NOW - timedelta(days=300), 90))
     with pytest.raises(ExposerError, match="has ended on"):
         check_served(served, HOST)
+
+
+def test_clock_skew_a_certificate_that_is_not_valid_yet_is_told_with_this_machines_time(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    served.keep(self_signed(HOST, datetime.now(UTC) + timedelta(days=1), 90))
+    with pytest.raises(ExposerError, match=r"is not valid before .* this machine's clock says") as caught:
+        check_served(served, HOST)
+    assert "see: date" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("torn", "cannot be used"),
+        ("another key", "cannot be used"),
+        ("gone", "No such file"),
+        ("ended", "has ended on"),
+        ("not yet", "is not valid before"),
+        ("another host", f"is not for {HOST}"),
+    ],
+)
+def test_own_files_that_become_unfit_are_refused_with_the_last_good_pair_in_force(
+    wrong: str, says: str, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def write(host: str, begins: datetime, days: int = 90) -> Pair:
+        pair = self_signed(host, begins, days)
+        chain.write_text(pair.certificate)
+        key.write_text(pair.key.reveal())
+        return pair
+
+    good = write(HOST, now - timedelta(days=1))
+    served = Served(tmp_path, (str(chain), str(key)), HOST)
+    assert served.pair() == good
+    match wrong:
+        case "torn":
+            chain.write_text(good.certificate[:200])
+        case "another key":
+            key.write_text(self_signed(HOST, now, 9).key.reveal())
+        case "gone":
+            chain.unlink()
+        case "ended":
+            write(HOST, now - timedelta(days=100))
+        case "not yet":
+            write(HOST, now + timedelta(days=2))
+        case "another host":
+            write("other.example.com", now - timedelta(days=1))
+    assert served.pair() == good
+    assert says in served.refused
+    assert served.advice(now) == (), "the other of the two files may come in a moment"
+    assert served.advice(now + timedelta(minutes=1)) == (served.refused,)
+    newer = write(HOST, now - timedelta(days=2))
+    assert served.pair() == newer
+    assert served.refused == ""
+
+
+def test_a_near_end_and_a_renewal_that_fails_are_told(tmp_path: Path) -> None:
+    served = Served(tmp_path)
+    assert served.advice(NOW) == ()
+    served.keep(self_signed(HOST, NOW, 90))
+    assert served.advice(NOW + timedelta(days=74)) == ()
+    assert "the certificate ends on" in served.advice(NOW + timedelta(days=76))[0]
+    assert "has ended on" in served.advice(NOW + timedelta(days=91))[0]
+    served.try_again_at(NOW.timestamp(), 3, "the authority refuses: too many")
+    assert "the old one stays in force: the authority refuses: too many" in Served(tmp_path).advice(NOW)[0]
+    assert Served(tmp_path).failures() == 3
+    served.succeeded()
+    assert Served(tmp_path).advice(NOW) == ()
 
 
 def test_the_accounts_thumbprint_is_the_one_that_the_library_computes_and_stays(tmp_path: Path) -> None:
