@@ -144,7 +144,7 @@ def test_what_we_change_ourselves_sets_off_nothing(make_exposure) -> None:
     exposure.file.write_text(exposure.file.read_text() + f'[gateway]\ntemplates = "{own.parent}"\n')
     exposure.up()
     for number in range(6):
-        done = exposure.run("rotate-key", "--now", "--json")
+        done = exposure.run("rotate-key", "--json")
         assert done.returncode == 0, done.stderr
         exposure.key = json.loads(done.stdout)["key"]
         exposure.file.write_text(exposure.file.read_text().replace(f"{6000 + number}/min", f"{6001 + number}/min"))

@@ -102,7 +102,7 @@ def test_restarts_reloads_and_a_container_made_anew_as_it_was_set_off_nothing(ma
 def test_what_we_do_to_containers_ourselves_sets_off_nothing(make_exposure: Make, engine: str) -> None:
     exposure = made(make_exposure, config(server_image(), top=f'engine = "{engine}"'))
     for _ in range(3):
-        done = exposure.run("rotate-key", "--now", "--json")
+        done = exposure.run("rotate-key", "--json")
         assert done.returncode == 0, done.stderr
         exposure.key = json.loads(done.stdout)["key"]
     before = container(exposure, "backend")
