@@ -1,17 +1,17 @@
 """A second listener of the gateway that speaks TLS: with which certificate, and where."""
 
 import socket
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exposer.errors import ExposerError
+from exposer import procs
 from exposer.gateway import folder as place
 from exposer.gateway import host
 from exposer.secret import Secret
 
 CERTIFICATE, KEY, LISTEN = "tls.pem", "tls.key", "secure"
+SAME_PORT = 2.0  # how long the port of before is waited for: another may cost the public address
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +69,11 @@ def choose_address(folder: Path, mine: str, name: str) -> str:
     last = place.read(folder, [name]).get(name, "")
     if last and last == mine:
         return last
-    for port in _ports(last):
-        with suppress(ExposerError):
-            return f"127.0.0.1:{port()}"
-    raise ExposerError("there is no free port of 127.0.0.1")
-
-
-def _ports(last: str) -> Iterator[Callable[[], int]]:
     number = last.rpartition(":")[2]
-    if number.isdigit():
-        yield lambda: host.check_port(int(number))
-    yield host.free_port
+    # The workers of one that was killed hold it for another moment.
+    if number.isdigit() and procs.wait_until(lambda: host.is_free(int(number)), SAME_PORT):
+        return f"127.0.0.1:{number}"
+    return f"127.0.0.1:{host.free_port()}"
 
 
 def tidy(folder: Path, texts: Collection[str]) -> None:

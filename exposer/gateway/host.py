@@ -174,6 +174,15 @@ def check_port(wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody has that port of 127.0.0.1."""
+    try:
+        check_port(port)
+    except ExposerError:
+        return False
+    return True
+
+
 def last_words(folder: Path) -> str:
     """What nginx wrote last about not being able to go on."""
     try:
