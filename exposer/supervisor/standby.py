@@ -31,6 +31,7 @@ class Standby:
         self._pipeline, self._stop = pipeline, stop
         self._settled = self._looking = self._said_both = False
         self._down_since: float | None = None
+        self._waits_down: bool | None = None
         self._well_since: float | None = None
         self._next_look, self._looked_at, self._failures = 0.0, NEVER, 0
         self._heard: set[str] = set()
@@ -64,6 +65,7 @@ class Standby:
             return "there is no second tunnel; tunnel.standby names one"
         state.held = role != TUNNEL
         if role == state.carrier:
+            self._wish = ""
             return ""
         unit = state.units[role]
         if unit.phase is not Phase.UP or unit.healthy is False:
@@ -123,7 +125,8 @@ class Standby:
         waits = state.units[state.other]
         if state.waiting is not None and state.waiting.url != waits.detail.get("url"):
             state.waiting, self._looked_at = None, NEVER
-        if down(waits, state.waiting, str(waits.detail.get("url", "")) in self._heard) is not False:
+        self._waits_down = down(waits, state.waiting, str(waits.detail.get("url", "")) in self._heard)
+        if self._waits_down is not False:
             self._well_since = None
         elif self._well_since is None:
             self._well_since = now
@@ -148,9 +151,10 @@ class Standby:
 
     def _decide(self, spare: Spare, now: float) -> None:
         state = self._state
+        down_for = 0.0 if self._down_since is None else now - self._down_since
         why = reason(
             state.carrier,
-            down_for=0.0 if self._down_since is None else now - self._down_since,
+            down_for=down_for,
             well_for=0.0 if self._well_since is None else now - self._well_since,
             after=spare.after,
             back=way_back(spare.back, self._taken, now),
@@ -160,7 +164,7 @@ class Standby:
         if not why:
             return
         seen = state.waiting is not None and state.waiting.reachable
-        patient = self._down_since is None or now - self._down_since >= UNSURE * spare.after
+        patient = self._down_since is None or down_for >= UNSURE * spare.after
         # What was seen before the trouble began says nothing: it may be of both.
         fresh = self._looked_at > max(now - FRESH, self._down_since or NEVER)
         if self._well_since is not None and fresh and (seen or patient):
@@ -168,7 +172,7 @@ class Standby:
         elif self._wish and now - self._wished_at > FRESH:
             self._note("standby", f"{word(self._wish)} cannot be reached from outside, so it is not opened")
             self._wish, state.held = "", False
-        elif self._down_since is not None and now - self._down_since >= spare.after and not self._said_both:
+        elif self._waits_down and down_for >= spare.after and not self._said_both:
             self._said_both = True
             self._note("both-down", "both tunnels are down from outside; whichever comes back first is opened")
 
