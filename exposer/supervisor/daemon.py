@@ -189,6 +189,7 @@ class Daemon:
         """While the backend starts. What cannot be loaded is told by the step that needs it."""
         with suppress(Exception):
             self.home.warm_up()
+        procs.save_memory()
 
     def _late(self) -> Failed:
         waiting = [

@@ -195,5 +195,7 @@ class Standby:
         state.carrier, state.took_over_at = role, time.time()
         state.waiting = state.checked = None
         self._down_since = self._well_since = None
+        for each in TUNNELS:  # what nobody heard while it was the open one is no reason to start it anew now
+            state.units[each] = state.units[each].with_(replace_at=None)
         self._next_look, self._looked_at, self._wish = 0.0, NEVER, ""
         self._note("took-over", f"{word(role)} takes over: {why}", role=role)

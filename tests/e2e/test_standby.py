@@ -123,7 +123,7 @@ def two_servers(
     def make(more: str = 'back = "never"') -> Scene:
         one, two = servers
         lines = f'provider = "ssh"\nstandby = "ssh"\n{ssh_lines(one)}\n'
-        own = f'[standby]\nprotocol = "auto"\nafter = "1s"\n{more}\n{ssh_lines(two)}\n'
+        own = f'[standby]\nprotocol = "auto"\nafter = "3s"\n{more}\n{ssh_lines(two)}\n'
         argv = json.dumps([sys.executable, "-c", HOOK, str(tmp_path / "told")])
         hooks = f"[hooks]\naddress_changed = {argv}\n[notify]\ndesktop = false\n"
         config = sample_config(free_port(), hooks).replace('provider = "local"', lines + own)
@@ -322,7 +322,7 @@ def test_it_goes_back_to_the_first_once_that_has_been_well_for_a_while(
         servers[0].start()
         eventually(lambda: scene.passing() == ["tunnel"], within=60)
     scene.exposure.wait_for("online", within=30)
-    assert "well again" in next(text for kind, text in reversed(scene.events()) if kind == "took-over")
+    assert any("well again" in text for kind, text in scene.events() if kind == "took-over")
 
 
 @pytest.mark.ssh
