@@ -96,6 +96,8 @@ class Tunnel:
     acme_ca: str = ""
     acme_kid: str = ""
     acme_key: SecretRef | None = None
+    dns_hook: tuple[str, ...] = ()
+    dns_wait: float = 30.0
     https_port: int = 443
     http_port: int = 80
     standby: str = ""

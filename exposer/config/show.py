@@ -22,6 +22,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "max_wait": units.format_duration,
     "rotate_every": units.format_duration,
     "timeout": units.format_duration,
+    "dns_wait": units.format_duration,
     "retain": units.format_duration,
     "after": units.format_duration,
     "back": lambda seconds: units.format_duration(seconds) if seconds else "never",
@@ -86,7 +87,7 @@ def _masked(url: str) -> str:
 
 def _given(path: str, value: Any) -> bool:
     absent = value is None or value == "" or (path in UNSET_AT_ZERO and value == 0)
-    return not absent and not (path in ("backend.command", "hooks.address_changed") and value == [])
+    return not absent and not (path in ("backend.command", "hooks.address_changed", "tunnel.dns_hook") and value == [])
 
 
 def _line(key: str, value: Any) -> str:

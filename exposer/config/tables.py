@@ -170,6 +170,8 @@ def _tunnel(folder: Path) -> Table:
         "acme_ca": partial(places.file, folder),
         "acme_kid": WORD,
         "acme_key": partial(references.reference, folder),
+        "dns_hook": partial(places.call, folder),
+        "dns_wait": duration,
         "https_port": PORT,
         "http_port": PORT,
         "standby": partial(choice, STANDBYS),

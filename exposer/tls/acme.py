@@ -1,8 +1,10 @@
 """Gets a certificate from an ACME authority, through the library of certbot, which is an extra.
 
 The challenge is HTTP-01, and nginx answers it without us: what it has to say is the token and the account's thumbprint.
+With an own program for the DNS it is DNS-01. The library has no TLS-ALPN-01 any more.
 """
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from exposer import __version__
 from exposer.errors import ExposerError, MissingError
 from exposer.secret import Secret
 from exposer.tls.authority import Pair
+from exposer.tls.dns import DnsHook
 from exposer.tls.served import pem_of
 
 if TYPE_CHECKING:
@@ -43,10 +46,11 @@ def obtain(
     account: "RSAPrivateKey",
     ca_file: str = "",
     binding: tuple[str, Secret] | None = None,
+    dns: DnsHook | None = None,
 ) -> Pair:
     """A new certificate with a new key. `ca_file` is for a directory whose own authority is private, `binding` the key
-    id and the key of an account with the authority's owner. Blocks for up to two minutes. Raises AcmeError,
-    MissingError."""
+    id and the key of an account with the authority's owner, `dns` puts a record into the DNS. Blocks for up to
+    two minutes, and as long as the DNS takes. Raises ExposerError."""
     try:
         import requests
         from acme import errors, messages
@@ -54,12 +58,16 @@ def obtain(
         raise MissingError("a certificate from an ACME authority needs the Python package acme", INSTALL) from None
     key, waits = ec.generate_private_key(ec.SECP256R1()), _Waits()
     try:
-        chain = _ordered(_client(directory, account, ca_file, waits), _request(hostname, key), binding)
+        chain = _ordered(_client(directory, account, ca_file, waits), _request(hostname, key), binding, dns)
     except messages.Error as error:
         raise _refusal(error, waits.seconds, bound=binding is not None) from None
     except errors.ValidationError as error:
         hint = f"port 80 of {hostname} has to reach this machine from everywhere, and its DNS entry to lead here"
-        raise AcmeError(f"the authority could not reach {hostname}: {_why(error)}", hint) from None
+        if dns is not None:
+            hint = f"is the record _acme-challenge.{hostname} there after tunnel.dns_wait, on all name servers?"
+        raise AcmeError(
+            f"the authority could not {'check' if dns else 'reach'} {hostname}: {_why(error)}", hint
+        ) from None
     except errors.Error as error:
         said = f"the authority gave no certificate: {type(error).__name__} {error}"[:400]
         raise AcmeError(said, retry_after=waits.seconds) from None
@@ -81,16 +89,19 @@ def _client(directory: str, account: "RSAPrivateKey", ca_file: str, waits: "_Wai
     return client.ClientV2(client.ClientV2.get_directory(directory, net), net)
 
 
-def _ordered(acme: Any, request: bytes, binding: tuple[str, Secret] | None) -> str:
+def _ordered(acme: Any, request: bytes, binding: tuple[str, Secret] | None, dns: DnsHook | None) -> str:
     """The certificate with its chain. An order that was left half done is the authority's to forget:
     the next one begins afresh."""
-    from acme import challenges, errors, messages
+    from acme import errors, messages
 
     _register(acme, messages, errors, binding)
     order = acme.new_order(request)
-    for authorization in order.authorizations:
-        _answer(acme, authorization, challenges, messages)
-    return str(acme.poll_and_finalize(order, datetime.now() + PATIENCE).fullchain_pem)  # the library compares it so
+    with ExitStack() as records:
+        for authorization in order.authorizations:
+            if authorization.body.status != messages.STATUS_VALID:
+                _answer(acme, authorization, dns, records)
+        done = acme.poll_and_finalize(order, datetime.now() + PATIENCE)  # the library compares it so
+    return str(done.fullchain_pem)
 
 
 class _Waits:
@@ -140,12 +151,16 @@ def _register(acme: Any, messages: Any, errors: Any, binding: tuple[str, Secret]
         acme.net.account = messages.RegistrationResource(body=messages.Registration(), uri=error.location)
 
 
-def _answer(acme: Any, authorization: Any, challenges: Any, messages: Any) -> None:
-    if authorization.body.status == messages.STATUS_VALID:
-        return
-    found = next((each for each in authorization.body.challenges if isinstance(each.chall, challenges.HTTP01)), None)
+def _answer(acme: Any, authorization: Any, dns: DnsHook | None, records: ExitStack) -> None:
+    from acme import challenges
+
+    kind, said = (challenges.HTTP01, "http (HTTP-01)") if dns is None else (challenges.DNS01, "DNS (DNS-01)")
+    found = next((each for each in authorization.body.challenges if isinstance(each.chall, kind)), None)
     if found is None:
-        raise AcmeError("the authority offers no check over http (HTTP-01)", "use tunnel.certificate and tunnel.key")
+        raise AcmeError(f"the authority offers no check over {said}", "use tunnel.certificate and tunnel.key")
+    if dns is not None:
+        name = found.chall.validation_domain_name(authorization.body.identifier.value)
+        records.enter_context(dns.record(name, found.chall.validation(acme.net.key)))
     acme.answer_challenge(found, found.response(acme.net.key))
 
 

@@ -13,6 +13,7 @@ from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.model import TUNNEL, Look, Record, Tell
 from exposer.tls.acme import obtain
+from exposer.tls.dns import DnsHook
 from exposer.tls.served import Served, check_served
 from exposer.tunnels.program import digest_of, end
 
@@ -100,6 +101,7 @@ class Server:
                 self._served.account(),
                 ca_file=self._tunnel.acme_ca,
                 binding=self._binding(),
+                dns=DnsHook(self._tunnel.dns_hook, self._tunnel.dns_wait) if self._tunnel.dns_hook else None,
             )
         except ExposerError as error:
             failures = self._served.failures()

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -130,6 +131,31 @@ def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_
         exposure.up()
         eventually(lambda: listening(https), within=20)
         assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+
+
+@pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
+def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    https, hook, said = lasting_port(), tmp_path / "dns.py", tmp_path / "said.jsonl"
+    with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it would find nobody by http
+        hook.write_text(f"""#!{sys.executable}
+import json, sys, urllib.request
+told = json.load(sys.stdin)
+open({str(said)!r}, "a").write(json.dumps(told) + chr(10))
+record = {{"host": told["name"] + ".", "value": told["value"]}}
+place = {authority.dns_api!r} + ("/set-txt" if told["action"] == "add" else "/clear-txt")
+urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(place, json.dumps(record).encode()).close()
+""")
+        hook.chmod(0o700)
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, lasting_port(), f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
+        exposure.up()
+        eventually(lambda: listening(https), within=20)
+        assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+    told = [json.loads(line) for line in said.read_text().splitlines()]
+    assert [each["action"] for each in told] == ["add", "remove"]
+    assert {(each["type"], each["name"]) for each in told} == {("TXT", f"_acme-challenge.{HOST}")}
 
 
 @pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")

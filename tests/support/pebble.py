@@ -29,6 +29,7 @@ class Pebble:
         port, management = free_port(), free_port()
         self.directory = f"https://127.0.0.1:{port}/dir"
         self._port = port
+        self.dns_api = ""  # where its DNS server is told of records
         cert, key = folder / "cert.pem", folder / "key.pem"
         cert.write_text(pair.certificate)
         key.write_text(pair.key.reveal())
@@ -49,8 +50,9 @@ class Pebble:
 
     def __enter__(self) -> "Pebble":
         dns = f"127.0.0.1:{free_port()}"
+        self.dns_api = f"http://127.0.0.1:{free_port()}"
         off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]
-        self._run("pebble-challtestsrv", "-dns01", dns, "-management", f"127.0.0.1:{free_port()}", *off)
+        self._run("pebble-challtestsrv", "-dns01", dns, "-management", self.dns_api.removeprefix("http://"), *off)
         self._run("pebble", "-config", str(self.folder / "config.json"), "-dnsserver", dns)
         eventually(self._answers, within=20)
         return self
