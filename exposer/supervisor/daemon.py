@@ -23,7 +23,7 @@ from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.guarding import Guarding
 from exposer.supervisor.ledger import GuardedLedger
-from exposer.supervisor.loop import TICK, Loop, Show
+from exposer.supervisor.loop import Loop, Show
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
@@ -152,7 +152,7 @@ class Daemon:
         while not self.loop.finished:
             self.guarding.renew()
             self._watch_time()
-            self.loop.cycle(TICK)
+            self.loop.cycle(self.loop.tick)
             if not self._announced and self.loop.state.phase == "online":
                 self._announced = True  # before others can read that it is online: they may end it at once
                 self.on_online(self.status())

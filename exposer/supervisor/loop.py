@@ -40,6 +40,7 @@ from exposer.supervisor.world import World, failed
 
 Show = Callable[[str, str], None]
 TICK = 0.25
+QUIET = 0.5  # while all is well and nothing is under way; whatever is heard of ends the wait at once
 # How long calls that are under way may take to end when the exposure is taken down (seconds).
 DRAIN = 5.0
 ADVISE_EVERY = 86_400.0
@@ -127,6 +128,12 @@ class Loop:
 
     def nudge(self) -> None:
         self.world.inbox.put(None)
+
+    @property
+    def tick(self) -> float:
+        """How long the next turn may wait for news."""
+        busy = self.state.phase != "online" or any(unit.busy for unit in self.state.units.values())
+        return TICK if busy else QUIET
 
     @property
     def finished(self) -> bool:
