@@ -2,9 +2,8 @@
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from exposer.errors import ExposerError
 from exposer.journal import Journal, JournalError
 from exposer.state.facts import (
     Announced,
@@ -22,28 +21,28 @@ from exposer.state.facts import (
     Waited,
 )
 from exposer.state.lifecycle import advance, exposure_phase
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, TUNNELS, Phase, Unit
-from exposer.state.plan import NOT_WISHED, Action, LookAt, Reload, Start, Stop, Wish, plan
+from exposer.state.model import BACKEND, GATEWAY, TUNNELS, Phase, Unit
+from exposer.state.plan import Action, LookAt, Reload, Start, Stop, plan
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.announce import Announcer
+from exposer.supervisor.desires import Desires
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.networks import NetworkLists
 from exposer.supervisor.notices import TOLD
 from exposer.supervisor.people import People
-from exposer.supervisor.ports import Part, Rooms
+from exposer.supervisor.ports import Rooms
 from exposer.supervisor.seals import Seals
 from exposer.supervisor.selftests import SelfTests
 from exposer.supervisor.standby import Standby
 from exposer.supervisor.telling import sentence
 from exposer.supervisor.verdict import fact_role, fails_fast, nothing_published
-from exposer.supervisor.world import World, failed
+from exposer.supervisor.world import World
 
 Show = Callable[[str, str], None]
 TICK = 0.25
 QUIET = 0.5  # while all is well and nothing is under way; whatever is heard of ends the wait at once
 # How long calls that are under way may take to end when the exposure is taken down (seconds).
 DRAIN = 5.0
-ADVISE_EVERY = 86_400.0
 
 
 class Loop:
@@ -63,12 +62,8 @@ class Loop:
         self._tests = SelfTests(self.state, world, self.note, self._record, self.stop)
         self.people = People(rooms, world)
         self._announcer = Announcer(self.state, world, self.note, self.people.tell)
-        self._stamp = ""
-        self._parts: dict[str, Part] = {}
-        self._upstream = ""
+        self._desires = Desires(self.state, world, self.note)
         self._drain_until = 0.0
-        self._unfit: dict[str, str] = {}
-        self._advised: dict[str, float] = {}
         self._last_error: dict[str, str] = {}
 
     def cycle(self, wait: float = TICK) -> None:
@@ -79,10 +74,12 @@ class Loop:
         now = time.monotonic()
         if self.state.wanted:
             self.standby.follow(self.rooms, now)
-            self._parts = self._desired()
+            self._desires.follow(self.rooms)
         if not self._draining(now):
             carrier = self.state.carrier
-            for action in plan(self.state.units, self._wishes(), now, wanted=self.state.wanted, carrier=carrier):
+            for action in plan(
+                self.state.units, self._desires.wishes(self.rooms), now, wanted=self.state.wanted, carrier=carrier
+            ):
                 self._begin(action)
         if self.state.wanted:
             self._address.follow(self.rooms, now)
@@ -114,7 +111,8 @@ class Loop:
 
     def take_config(self, rooms: Rooms) -> None:
         """Takes a new config over; what differs follows in the next cycles."""
-        self.rooms, self._stamp = rooms, ""
+        self.rooms = rooms
+        self._desires.begin_anew()
         self.people.follow(rooms)
         self._address.begin_anew(rooms.check_every)
         self.state.config_error = ""
@@ -170,77 +168,6 @@ class Loop:
         except queue.Empty:
             return facts
 
-    def _desired(self) -> dict[str, Part]:
-        """The parts as the config wants them, as far as what they are made of is known."""
-        now = time.time()
-        stamp = self.rooms.stamp(now)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._sync_keys(now)
-        self._advise(now)
-        parts: dict[str, Part] = {}
-        self._build(parts, BACKEND, self.rooms.backend)
-        # While the backend is away its last address counts: the gateway's wish must not change by that. Before it is
-        # there for the first time, it is the address that it will have.
-        planned = getattr(parts.get(BACKEND), "upstream", "")
-        self._upstream = str(self.state.units[BACKEND].detail.get("upstream") or self._upstream or planned)
-        upstream, documented = self._upstream, self.state.documented
-        if upstream and documented is not None:
-            self._build(parts, GATEWAY, lambda: self.rooms.gateway(upstream, documented, now))
-        listen = str(self.state.units[GATEWAY].detail.get("listen", ""))
-        if listen:
-            self._build(parts, TUNNEL, lambda: self.rooms.tunnel(listen))
-        second, spare = str(self.state.units[GATEWAY].detail.get("second", "")), self.rooms.spare
-        if second and spare is not None:
-            self._build(parts, STANDBY, lambda: spare.part(second))
-        return parts
-
-    def _build(self, parts: dict[str, Part], role: str, build: Callable[[], Part]) -> None:
-        """Adds a part; one that cannot be made (a secret that is not there) stays as it was, and that is said once."""
-        try:
-            parts[role] = build()
-            self._unfit.pop(role, None)
-        except (ExposerError, OSError) as error:
-            if role in self._parts:
-                parts[role] = self._parts[role]
-            fact = failed(role, error, keeps=self.state.units[role].phase is Phase.UP)
-            if self._unfit.get(role) != fact.error:
-                self._unfit[role] = fact.error
-                self.world.inbox.put(fact)
-
-    def _sync_keys(self, now: float) -> None:
-        """Keys that no longer pass are refused from now on; trouble with the ring is said, and lets nobody in."""
-        try:
-            self.rooms.sync_keys(now)
-        except (ExposerError, OSError) as error:
-            self.note("keyring", f"the keys could not be brought up to date: {error}")
-        self._hear_of_trouble()
-
-    def _advise(self, now: float) -> None:
-        """Says once a day at the most what a person should do soon."""
-        for text in self.rooms.advice(now):
-            if now - self._advised.get(text, 0.0) > ADVISE_EVERY:
-                self._advised[text] = now
-                self.note("advice", text)
-
-    def _hear_of_trouble(self) -> None:
-        """Keys that cannot be read: nobody gets in, and that must not look well."""
-        trouble = self.rooms.trouble()
-        if trouble != self.state.trouble:
-            self.state.trouble = trouble
-            self.note("keyring", trouble or "the keys can be read again")
-
-    def _wishes(self) -> Mapping[str, Wish]:
-        """With the document at hand the gateway is made ready while the backend still starts."""
-        here = self.rooms.document_is_here()
-        wishes = {
-            role: Wish(part.digest, getattr(part, "shape", ""), alone=here and role == GATEWAY)
-            for role, part in self._parts.items()
-        }
-        if self.rooms.spare is None:
-            wishes[STANDBY] = NOT_WISHED
-        return wishes | {SCHEMA: Wish(self.rooms.schema_digest(), SCHEMA, alone=here)}
-
     def _begin(self, action: Action) -> None:
         unit = self.state.units[action.role]
         match action:
@@ -258,7 +185,7 @@ class Loop:
                 changed = unit.with_(busy=True)
         self.state.units[action.role] = changed
         upstream = str(self.state.units[BACKEND].detail.get("upstream", ""))
-        self.world.perform(action, self._parts.get(action.role), self.rooms, upstream)
+        self.world.perform(action, self._desires.parts.get(action.role), self.rooms, upstream)
 
     def _take(self, fact: Fact) -> None:
         match fact:
