@@ -72,7 +72,7 @@ include = ["GET /notes", "GET /tree/{{path}}", "GET /odd;path", "GET /large"]
         for points, shown in (
             (f"{echo.url}/x", "/x"),
             ("https://own.example.com/y", "/y"),
-            ("http://inside:8080/z", None),
+            ("http://inside:8080/z", "/.exposer/nowhere"),
         ):
             assert location(exposure, f"/notes?say={quote(f'Location: {points}', safe='')}") == shown
         large = exposure.get("/large?limit=5")
