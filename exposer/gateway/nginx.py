@@ -29,6 +29,7 @@ __all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
 
 DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
 CUT = 0.4  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
+MOST_TESTS = 60
 TURNOVER = 10.0  # until a new generation must answer
 
 
@@ -202,7 +203,9 @@ class NginxProcess:
         second = front.choose_address(self.folder, taken, SECOND) if self.policy.doors else ""
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
         texts = self._files(self.test.with_keys(), listen, mark, secure, second)
-        return {**texts, **own, front.LISTEN: secure, SECOND: second}
+        before = place.read(self.folder, [accesslog.TESTS]).get(accesslog.TESTS, "").split()[-MOST_TESTS:]
+        tests = " ".join([*before, *(key.id for key in self.test.keys or ())])  # for who reads the log with us gone
+        return {**texts, **own, accesslog.TESTS: tests, front.LISTEN: secure, SECOND: second}
 
     def _files(self, policy: Policy, listen: str, *where: str) -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
