@@ -44,7 +44,16 @@ def argv(
 
     `without` names optional flags that this version does not know.
     """
-    flags = (
+    flags = _flags(tunnel, config, metrics, label)
+    known = [word for name, *words in flags if name not in without for word in words]
+    origin = ("--unix-socket", door) if door and not token_file else ("--url", f"http://{listen}")
+    last = ("run", "--token-file", token_file, *origin) if token_file else ("run",) if credentials else origin
+    return [binary, "tunnel", *known, *last]
+
+
+def _flags(tunnel: Tunnel, config: str, metrics: str, label: str) -> tuple[tuple[str, ...], ...]:
+    """Each flag by its name, and its words: some versions lack one."""
+    return (
         ("config", "--config", config),
         ("no-autoupdate", "--no-autoupdate"),
         ("no-prechecks", "--no-prechecks"),
@@ -60,14 +69,6 @@ def argv(
         ("retries", "--retries", "0"),
         *((("region", "--region", tunnel.region),) if tunnel.region else ()),
     )
-    origin = ("--unix-socket", door) if door and not token_file else ("--url", f"http://{listen}")
-    last = ("run", "--token-file", token_file, *origin) if token_file else ("run",) if credentials else origin
-    return [
-        binary,
-        "tunnel",
-        *(word for name, *words in flags if name not in without for word in words),
-        *last,
-    ]
 
 
 def strays(config: Any, listen: str, door: str = "", alone: bool = False) -> list[str] | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from exposer.tunnels.fact import Fact, Fault, redact
 
@@ -35,6 +36,54 @@ _MEANINGS = (
     ),
     ("initial", re.compile(r"initial tunnel connection failed")),
 )
+# What is said of each meaning, and what follows; `{said}` is the line.
+_FAULTS = {
+    "usage": Fault(
+        "cloudflared did not understand its command line: {said}",
+        "this cloudflared is too old or too new: see `cloudflared --version`; 2026 is known to work",
+        fatal=True,
+    ),
+    "token": Fault(
+        "Cloudflare does not accept the tunnel's token or credentials: {said}",
+        "the tunnel was deleted or its token replaced; copy the token again from the Cloudflare dashboard "
+        "(Zero Trust, Networks, Tunnels) into the place that tunnel.token names, or make new credentials",
+        fatal=True,
+        wait=REFUSED_WAIT,
+    ),
+    "limited": Fault(
+        "Cloudflare gives no more quick tunnels to this network for a while (429, too many requests)",
+        "wait, or use a named tunnel: tunnel.token and tunnel.hostname",
+        wait=300.0,
+    ),
+    "clock": Fault(
+        "Cloudflare's certificate is not valid by this machine's clock: {said}",
+        "is the date right (see: date)? If it is, something in between answers in Cloudflare's place",
+    ),
+    "offline": Fault(
+        "Cloudflare cannot be reached: {said}",
+        "is this machine online, and does its DNS work? cloudflared uses no proxy; it is tried again",
+    ),
+    "page": Fault(
+        "a web page came in place of a quick tunnel: a login page of this network, a proxy, or an outage",
+        "open any page in a browser on this network; a named tunnel does not need that service",
+        wait=60.0,
+    ),
+    "metrics-busy": Fault(
+        "another program took cloudflared's metrics port: {said}",
+        "it is tried again with another one",
+    ),
+    "quick": Fault(
+        "Cloudflare did not give us a quick tunnel: {said}",
+        "is this machine online? The service gives no guarantee; a named tunnel does",
+        wait=60.0,
+    ),
+    "lookup": Fault("cloudflared cannot find Cloudflare in the DNS: {said}", "is this machine online?"),
+    "initial": Fault("Cloudflare did not take the connection: {said}", "it is tried again"),
+    "edge": Fault(
+        "cloudflared cannot reach Cloudflare's edge: {said}",
+        "a firewall must let it out to port 7844 (UDP for quic, TCP for http2)",
+    ),
+}
 _UNKNOWN_FLAG = re.compile(r"flag provided but not defined: -+([\w-]+)")
 # Trouble of the backend or of one visitor, whose words may be in it: never a reason for the tunnel's end.
 _REQUEST = re.compile(
@@ -103,57 +152,5 @@ def explain(lines: list[str], named: bool, *secrets: str) -> Fault:
 
 
 def _fault(kind: str, said: str) -> Fault:
-    match kind:
-        case "usage":
-            hint = "this cloudflared is too old or too new: see `cloudflared --version`; 2026 is known to work"
-            return Fault(f"cloudflared did not understand its command line: {said}", hint, fatal=True)
-        case "token" | "refused":
-            return Fault(
-                f"Cloudflare does not accept the tunnel's token or credentials: {said}",
-                "the tunnel was deleted or its token replaced; copy the token again from the Cloudflare dashboard "
-                "(Zero Trust, Networks, Tunnels) into the place that tunnel.token names, or make new credentials",
-                fatal=True,
-                wait=REFUSED_WAIT,
-            )
-        case "limited":
-            return Fault(
-                "Cloudflare gives no more quick tunnels to this network for a while (429, too many requests)",
-                "wait, or use a named tunnel: tunnel.token and tunnel.hostname",
-                wait=300.0,
-            )
-        case "clock":
-            return Fault(
-                f"Cloudflare's certificate is not valid by this machine's clock: {said}",
-                "is the date right (see: date)? If it is, something in between answers in Cloudflare's place",
-            )
-        case "offline":
-            return Fault(
-                f"Cloudflare cannot be reached: {said}",
-                "is this machine online, and does its DNS work? cloudflared uses no proxy; it is tried again",
-            )
-        case "page":
-            return Fault(
-                "a web page came in place of a quick tunnel: a login page of this network, a proxy, or an outage",
-                "open any page in a browser on this network; a named tunnel does not need that service",
-                wait=60.0,
-            )
-        case "metrics-busy":
-            return Fault(
-                f"another program took cloudflared's metrics port: {said}",
-                "it is tried again with another one",
-            )
-        case "quick":
-            return Fault(
-                f"Cloudflare did not give us a quick tunnel: {said}",
-                "is this machine online? The service gives no guarantee; a named tunnel does",
-                wait=60.0,
-            )
-        case "lookup":
-            return Fault(f"cloudflared cannot find Cloudflare in the DNS: {said}", "is this machine online?")
-        case "initial":
-            return Fault(f"Cloudflare did not take the connection: {said}", "it is tried again")
-        case _:
-            return Fault(
-                f"cloudflared cannot reach Cloudflare's edge: {said}",
-                "a firewall must let it out to port 7844 (UDP for quic, TCP for http2)",
-            )
+    known = _FAULTS["token" if kind == "refused" else kind]
+    return replace(known, text=known.text.replace("{said}", said))
