@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -19,10 +20,11 @@ from exposer.tls.served import Served
 from tests.support import pebble
 from tests.support.certificates import self_signed
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, free_port, sample_config
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 HOST = "api.exposer.test"
+SCANNER = REPOSITORY / ".venv-scanner" / "bin" / "python"
 
 
 class Direct(http.client.HTTPSConnection):
@@ -306,3 +308,25 @@ def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposu
             continue
     assert accepted
     assert all(name.startswith("ECDHE-") and ("GCM" in name or "POLY1305" in name) for name in accepted), accepted
+
+
+@pytest.mark.skipif(not SCANNER.exists(), reason="no TLS scanner here: scripts/setup_scanner")
+def test_a_tls_scanner_finds_nothing_weak(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
+    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(pair.certificate)
+    key.write_text(pair.key.reveal())
+    https = lasting_port()
+    exposure = make_exposure(config(https, lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure.up()
+    scan = [str(SCANNER), str(Path(__file__).parent.parent / "support" / "scan_tls.py"), HOST, str(https)]
+    done = subprocess.run(scan, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    suites = found.pop("suites")
+    assert not any(suites[old] for old in ("ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1"))
+    assert suites["tls_1_2"]
+    assert suites["tls_1_3"]
+    assert all("_ECDHE_" in name and ("_GCM_" in name or "CHACHA20" in name) for name in suites["tls_1_2"])
+    assert found.pop("robot").startswith("NOT_VULNERABLE")
+    assert not any(found.values()), found
