@@ -22,7 +22,7 @@ from exposer.journal import Request
 from exposer.procs import ProcessId
 
 CURRENT, OLD = "access.log", "access.log.1"
-TESTS = "tests"  # the ids of the keys of the self-test, the last ones too
+TESTS = "tests"  # the ids of the self-test's keys that never leave this machine, the last ones too
 MOST_BYTES = 1_000_000  # of one file in one go
 LARGE = 64_000_000
 HEAD = re.compile(rb'\{"log":"([0-9a-f]{24})"\}')
@@ -92,7 +92,8 @@ class AccessLog:
         return piece
 
     def _tests(self) -> set[str]:
-        """The self-test's keys, which nobody else has; what called with one of them is no caller's call."""
+        """Keys that only the self-test can have called with. One that a tunnel's far side has seen is not among them:
+        whatever comes by one of these beyond our own calls is on record."""
         try:
             return set((self._folder / TESTS).read_text(encoding="ascii").split())
         except (OSError, ValueError):

@@ -204,7 +204,8 @@ class NginxProcess:
         own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
         texts = self._files(self.test.with_keys(), listen, mark, secure, second)
         before = place.read(self.folder, [accesslog.TESTS]).get(accesslog.TESTS, "").split()[-MOST_TESTS:]
-        tests = " ".join([*before, *(key.id for key in self.test.keys or ())])  # for who reads the log with us gone
+        inside = [self.test.keys.inside.id] if self.test.keys else []  # the one that never leaves this machine
+        tests = " ".join([*before, *inside])  # for who reads the log with us gone
         return {**texts, **own, accesslog.TESTS: tests, front.LISTEN: secure, SECOND: second}
 
     def _files(self, policy: Policy, listen: str, *where: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ def _journalled(places: "Places", since: float, reading: dict[str, int]) -> "Ite
 
 def _logged(places: "Places", since: float, reading: dict[str, int]) -> "Iterator[tuple[Any, ...]]":
     """The log's lines that the journal does not have yet: a log's first line is its name there. What the self-test has
-    called with keys of its own did not leave."""
+    called with a key that never leaves this machine did not leave either."""
     gateway = os.path.join(places.runtime, "gateway")
     tests = _words(os.path.join(gateway, "tests"))
     for name in ("access.log.1", "access.log"):

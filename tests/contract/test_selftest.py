@@ -140,6 +140,12 @@ class TestRunning:
         eventually(lambda: len(AccessLog(gate.folder).read({}).requests) > 100, within=10)
         assert len(log(gate)) == 2
 
+    def test_a_key_that_the_tunnels_far_side_has_seen_is_not_left_out_of_the_record(self, gate: Gate) -> None:
+        gate.start()
+        keys = gate.part.test.keys
+        assert keys is not None
+        assert (gate.folder / "tests").read_text().split() == [keys.inside.id]
+
     def test_the_quota_of_bad_callers_is_left_to_them(self, gate: Gate) -> None:
         gate.start()
         assert gate.entry is not None

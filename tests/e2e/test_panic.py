@@ -71,7 +71,9 @@ def test_a_download_in_progress_is_cut_and_its_line_in_the_log_is_kept(make_expo
 
 
 def test_the_report_sums_up_what_left_also_what_only_the_log_has(exposure: Exposure) -> None:
-    for _ in range(3):
+    assert exposure.get("/api/notes").status == 200
+    eventually(lambda: json.loads(exposure.run("audit", "--json").stdout)["requests"])  # and what the self-test asked
+    for _ in range(2):
         assert exposure.get("/api/notes").status == 200
     assert exposure.get("/api/notes", key="").status == 401
     assert exposure.run("panic", "--reason", "a test").returncode == 0
@@ -135,7 +137,7 @@ def test_a_drill_cuts_for_real_and_comes_back_with_the_same_keys_and_address(exp
     assert exposure.pid("gateway") != before
     assert "drilled" in events(exposure)
     assert "lock-removed" not in events(exposure)
-    assert incident(exposure)["left"]["calls"] == 0
+    assert incident(exposure)["left"]["calls"] <= 1  # the self-test's own by the public address, if not yet read
 
 
 def test_a_drill_brings_back_the_environment_that_it_was_started_with(make_exposure: Make) -> None:
