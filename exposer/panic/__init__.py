@@ -3,21 +3,22 @@
 Run as `exposer panic`, `exposer-panic` or `python -m exposer.panic`.
 """
 
-import json
 import os
-import signal
 import sys
 import time
 
-from exposer import files
+from exposer import files, procs
 from exposer.panic.bounded import Attempt, within
 from exposer.panic.cut import Cut
 from exposer.panic.options import HELP, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from typing import Any
+else:
+    import _signal as signal
 
 ENGINE_SECONDS = 8.0  # for the Docker engine's every wait
 LOOK_SECONDS = 0.25  # for a folder on a disk that may hang
@@ -59,6 +60,7 @@ def _name_in(path: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs the kill switch. 0: all cut; 1: something could not be done; 2: wrong usage; 8: something still answers."""
     begun = time.monotonic()
+    procs.hurry()
     options = Options(sys.argv[1:] if argv is None else argv)
     if "--help" in options.flags:
         print(HELP, end="")
@@ -103,6 +105,7 @@ def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
     for step in (Cut.lock, Cut.cut) if lock else (Cut.cut,):
         for cut in cuts:
             _whatever_happens(cut, step)
+    procs.take_time()  # also when a cut did not come to it
     from exposer.panic.containers import end_containers
 
     engines = [Attempt(lambda cut=cut: _whatever_happens(cut, end_containers)) for cut in cuts]  # type: ignore[misc]
@@ -202,6 +205,8 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
     still_open = [line for cut in cuts for line in cut.open]
     trouble = [line for cut in cuts for line in cut.trouble]
     if "--json" in options.flags:
+        import json
+
         said = {"schema": 1, "cut_ms": round(took, 1), "exposures": [cut.as_dict() for cut in cuts]}
         print(json.dumps(said))
         if still_open or trouble:
@@ -234,6 +239,8 @@ def _in_short(cut: Cut, took: float) -> str:
 
 def _complain(options: Options, code: str, message: str, hint: str = "") -> None:
     if "--json" in options.flags:
+        import json
+
         error = {"code": code, "message": message, "hint": hint}
         print(json.dumps({"schema": 1, "error": error}), file=sys.stderr)
     else:

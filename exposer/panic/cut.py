@@ -1,8 +1,6 @@
 """One exposure being taken offline: lock, cut the data path, withdraw the keys, end the backend."""
 
-import json
 import os
-import signal
 import time
 
 from exposer import files, procs
@@ -13,8 +11,11 @@ from exposer.panic.options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Collection
     from typing import Any
+else:
+    import _signal as signal
 
 LOCK_SECONDS = 0.01  # the cut waits no longer for the disk
 DISK_SECONDS = 1.0  # afterwards there is more time for it
@@ -55,16 +56,22 @@ class Cut:
     def _put_lock(self) -> None:
         temp = f"{self.places.lock}.{os.getpid()}.new"
         if not os.path.lexists(self.places.lock):
-            said = {"at": self.began, "reason": self.options.reason, "pid": os.getpid(), "uid": os.getuid()}
-            said |= {"drill": True} if self.options.drill else {}
             try:
                 os.makedirs(self.places.state, mode=0o700, exist_ok=True)
-                _put(temp, json.dumps(said).encode())
+                _put(temp, self._said().encode())
                 os.rename(temp, self.places.lock)
             except OSError:
                 if not os.path.lexists(self.places.lock):  # another panic may have been quicker
                     raise
         self.step("locked")
+
+    def _said(self) -> str:
+        """The lock's text: JSON, put together without `json`, which would have to be imported first."""
+        import _json
+
+        reason = _json.encode_basestring_ascii(self.options.reason)
+        drill = ', "drill": true' if self.options.drill else ""
+        return f'{{"at": {self.began!r}, "reason": {reason}, "pid": {os.getpid()}, "uid": {os.getuid()}{drill}}}'
 
     def insist_on_lock(self) -> None:
         """That it cannot be kept is said, and has stopped nothing."""
@@ -83,12 +90,14 @@ class Cut:
 
     def cut(self) -> None:
         """Ends the data path: tunnel and gateway at once, then the backend, the supervisor and what is left."""
+        procs.hurry()
         self.entries = self._ledger()
         self._step_aside()
         self.path.cut(self.entries)
         self._shutting = Attempt(self._shut)
         self._shutting.over(LOCK_SECONDS)
         self.cut_ms = self.elapsed()
+        procs.take_time()
         self.step("data path cut")
         self._cut_at_provider()
         self._remember_people()

@@ -1,14 +1,16 @@
 """The cut itself: everything that passes data stands still, its connections are destroyed, then it ends."""
 
 import os
-import signal
 
 from exposer import procs
 from exposer.panic import find, sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
+else:
+    import _signal as signal
 
 
 CUT_FIRST = ("tunnel", "standby", "gateway", "link")
@@ -16,6 +18,7 @@ LISTENS = ("listen", "second")
 WATCHERS = ("supervisor", "guard")
 SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
 FLUSH = 0.2  # how long it gets to write out its log
+NAMES = {getattr(signal, name): name for name in ("SIGSTOP", "SIGCONT", "SIGTERM", "SIGKILL")}
 SHUT = ("gateway.sock", "standby.sock", "detour.sock")
 
 
@@ -69,7 +72,7 @@ class DataPath:
             alone = number in (signal.SIGSTOP, signal.SIGCONT) and entry.process.alive()
             others = find.family(entry.process.pid)[1:] if alone else []
             if entry.process.signal_group(number) and not quiet:
-                name = signal.Signals(number).name
+                name = NAMES.get(number, str(number))
                 self._step("signalled", role=entry.role, pid=entry.process.pid, signal=name)
             for pid in others:
                 if (member := procs.ProcessId.of(pid)) is not None and pid != os.getpid():

@@ -52,11 +52,12 @@ def command(argv: Sequence[str], env: Mapping[str, str], *, log: str = os.devnul
     return Cost(took * 1000, (used.ru_utime + used.ru_stime) * 1000)
 
 
-def start(argv: Sequence[str], env: Mapping[str, str], *, log: str = os.devnull) -> int:
-    """Starts a command and returns its pid: the cheapest way there is, since we are part of the measured time."""
+def start(argv: Sequence[str], env: Mapping[str, str], *, log: str = os.devnull, alone: bool = False) -> int:
+    """Starts a command and returns its pid: the cheapest way there is, since we are part of the measured time.
+    `alone` in a session of its own, as one that is typed in another terminal."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions = [(os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
-    return os.posix_spawnp(argv[0], list(argv), dict(env), file_actions=actions)
+    return os.posix_spawnp(argv[0], list(argv), dict(env), file_actions=actions, setsid=alone)
 
 
 def end(pid: int) -> None:

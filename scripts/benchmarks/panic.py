@@ -166,7 +166,7 @@ def panic(ours: Trial, far: "subprocess.Popen[str]", env: dict[str, str]) -> Cut
     Path(answer).unlink(missing_ok=True)
     ended: list[float] = []
     begun = time.time()
-    child = measure.start([EXPOSER, "panic", "--json", "--reason", "benchmark"], env, log=answer)
+    child = measure.start([EXPOSER, "panic", "--json", "--reason", "benchmark"], env, log=answer, alone=True)
     waiter = threading.Thread(target=lambda: ended.append((os.waitpid(child, 0), time.time())[1]))
     waiter.start()
     waiter.join()

@@ -9,8 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exposer import procs
 from exposer.procs import Entry, Ledger, ProcessId
@@ -398,9 +401,14 @@ def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
         assert [e.digest for e in ledger.entries()] == [*found, "d4"]
 
 
+SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+SCALARS |= st.floats(allow_nan=False, allow_infinity=False)
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
+        b'{"role": "gateway"} {"role": "gateway"}',
         b"\x00\xff\xfe",
         b"[]",
         b"null",
@@ -422,6 +430,14 @@ def test_garbage_is_passed_over(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "ledger"
     path.write_bytes(entry(2).to_line() + garbage + b"\n" + entry(3).to_line())
     assert [e.digest for e in Ledger(str(path)).entries()] == ["d2", "d3"]
+
+
+@given(st.recursive(SCALARS, lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_what_a_line_says_is_read_back_exactly(said: Any) -> None:
+    line = Entry("gateway", ids={"container": "c"}, detail={"said": said}).to_line()
+    found = Entry.from_line(line)
+    assert found is not None
+    assert (found.role, found.ids, found.detail) == ("gateway", {"container": "c"}, {"said": said})
 
 
 def test_ten_thousand_entries_are_read_and_kept(tmp_path: Path) -> None:
