@@ -12,7 +12,7 @@ from exposer.engine import container as containers
 from exposer.engine import image as images
 from exposer.engine.seal import changes, seal
 from exposer.errors import ExposerError
-from exposer.gateway.host import LADDER, HostNginx, Worker, certificates, find_nginx, scripting
+from exposer.gateway.host import KEEP_MEMORY, LADDER, HostNginx, Worker, certificates, find_nginx, scripting
 from exposer.procs import Entry, ProcessId
 from exposer.state.model import GATEWAY
 
@@ -119,6 +119,7 @@ class ContainerNginx(HostNginx):
             "mem_limit": "256m",
             "network_mode": "host",
             "entrypoint": list(COMMAND),
+            "environment": KEEP_MEMORY,
             "working_dir": INSIDE,
             "mounts": mounts,
         }

@@ -34,6 +34,9 @@ MODULES = (  # of Debian and Ubuntu, of others, of nginx.org
 )
 LASTING_PORTS = range(20_000, 32_000)
 PROC = Path("/proc/self")
+# For the C library (mallopt(3)): do not return memory to the kernel. nginx takes and frees 1 MB for each of its tables
+# while it reads its files, and does that at every start and reload: 30 ms of it were page faults, 5 ms are left.
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**24), "MALLOC_MMAP_THRESHOLD_": str(2**24)}
 LADDER = ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))  # SIGTERM lets nginx write out its log
 
 
@@ -79,13 +82,14 @@ class HostNginx:
     def check(self, folder: Path) -> str:
         """What nginx has against the files in a folder; "" for nothing."""
         try:
-            done = procs.run(self.argv("-t"), timeout=20, cwd=str(folder))
+            done = procs.run(self.argv("-t"), timeout=20, cwd=str(folder), env=procs.child_environment(KEEP_MEMORY))
         except (TimeoutError, OSError) as error:
             return str(error)
         return "" if done.code == 0 else _said(done.err)
 
     def spawn(self, folder: Path, record: Callable[[ProcessId], None]) -> ProcessId:
-        return procs.spawn(self.argv(), log=str(folder / "error.log"), record=record, cwd=str(folder))
+        env, log = procs.child_environment(KEEP_MEMORY), str(folder / "error.log")
+        return procs.spawn(self.argv(), log=log, record=record, env=env, cwd=str(folder))
 
     def reread(self, process: ProcessId) -> None:
         """Starts a generation that reads the files anew, and asks the one before to end."""
