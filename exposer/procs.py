@@ -610,7 +610,6 @@ def wait_until(condition: "Callable[[], bool]", within: float, every: float = 0.
         time.sleep(min(every, max(QUICK, waited / 16)))
 
 
-# How a part is asked to end: the signal, and how long it may take before the next.
 def hurry() -> None:
     """Lets this thread, and what it starts from now on, go before all else that wants a processor, where it may."""
     _schedule("SCHED_RR", 1)
@@ -628,6 +627,7 @@ def _schedule(policy: str, priority: int) -> None:
         pass
 
 
+# How a part is asked to end: the signal, and how long it may take before the next.
 LADDER = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 

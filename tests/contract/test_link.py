@@ -18,6 +18,7 @@ from exposer.engine.image import nginx_image
 from exposer.procs import Entry
 from tests.support import images
 from tests.support.backends import Stage, ask, engine_runs, inspect
+from tests.support.eventually import eventually
 
 READY = engine_runs()
 pytestmark = [
@@ -62,6 +63,18 @@ def test_a_chunked_body_goes_through(entry: Entry) -> None:
         connection.sendall(b"5\r\nhello\r\n0\r\n\r\n")
         said = b"".join(iter(lambda: connection.recv(65536), b""))
     assert hashlib.sha256(b"hello").hexdigest().encode() in said
+
+
+def test_a_look_leaves_no_connection_to_the_backend_behind(entry: Entry) -> None:
+    assert entry.process is not None
+    table = Path(f"/proc/{entry.process.pid}/net/tcp")  # of the backend's own network
+
+    def connections() -> list[str]:
+        return [line for line in table.read_text().splitlines() if line.split()[3] == "01"]
+
+    wire.request(entry.detail["upstream"], "/health", headers={"Connection": "close"})
+    eventually(lambda: not connections())
+    eventually(lambda: wire.request(entry.detail["upstream"], "/health") and connections())  # a caller's is kept
 
 
 def test_events_come_one_by_one_when_they_happen(entry: Entry) -> None:
