@@ -7,7 +7,6 @@ from exposer.config.model import SecretRef, Tunnel
 from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.model import TUNNEL, Look, Record, Tell
-from exposer.tls.authority import CA_FILE
 from exposer.tunnels.program import digest_of, end
 
 
@@ -32,6 +31,8 @@ class Local:
         self._url = f"{'https' if tunnel.tls else 'http'}://{listen}"
         self._detail = {"provider": self.provider, "url": self._url, "listen": listen}
         if tunnel.tls:
+            from exposer.tls.authority import CA_FILE
+
             self._detail["ca"] = str(Path(state_dir, CA_FILE))
 
     def start(self, record: Record, tell: Tell) -> Entry:
