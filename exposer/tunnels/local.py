@@ -1,57 +1,24 @@
 """No tunnel at all: the exposure is reachable on this machine only, for trying things out."""
 
-from collections.abc import Callable
-from pathlib import Path
-
-from exposer.config.model import SecretRef, Tunnel
 from exposer.procs import Entry
-from exposer.secret import Secret
-from exposer.state.model import TUNNEL, Look, Record, Tell
-from exposer.tunnels.program import digest_of, end
+from exposer.state.model import Look
+from exposer.tunnels.provider import Direct, digest_of
 
 
-class Local:
-    """The gateway's own address taken as the public one; there is no process."""
+class Local(Direct):
+    """The gateway's own address taken as the public one."""
 
-    role = TUNNEL
     provider = "local"
 
-    def __init__(
-        self,
-        tunnel: Tunnel,
-        name: str,
-        listen: str,
-        runtime_dir: str,
-        state_dir: str,
-        resolve: Callable[[SecretRef], Secret],
-        door: str = "",
-        alone: bool = False,
-    ) -> None:
-        self.digest = digest_of(tunnel, listen)
-        self._url = f"{'https' if tunnel.tls else 'http'}://{listen}"
-        self._detail = {"provider": self.provider, "url": self._url, "listen": listen}
-        if tunnel.tls:
-            from exposer.tls.authority import CA_FILE
-
-            self._detail["ca"] = str(Path(state_dir, CA_FILE))
-
-    def start(self, record: Record, tell: Tell) -> Entry:
-        entry = self._entry()
-        record(entry)
-        return entry
+    def wish(self) -> str:
+        return digest_of(self.tunnel, self.listen)
 
     def look(self, entry: Entry) -> Look:
-        return Look(alive=True, healthy=True, url=self._url)
+        return Look(alive=True, healthy=True, url=self.facts()["url"])
 
-    def stop(self, entry: Entry) -> None:
-        """Ends what an entry of another provider left running; of this one there is nothing to end."""
-        end(entry)
+    def facts(self) -> dict[str, str]:
+        if not self.tunnel.tls:
+            return {"url": f"http://{self.listen}", "listen": self.listen}
+        from exposer.tls.authority import CA_FILE
 
-    def adopt(self, entries: list[Entry]) -> Entry | None:
-        return next((self._entry() for entry in entries if self._mine(entry)), None)
-
-    def _mine(self, entry: Entry) -> bool:
-        return entry.digest == self.digest and entry.detail.get("provider") == self.provider
-
-    def _entry(self) -> Entry:
-        return Entry(self.role, digest=self.digest, detail=self._detail)
+        return {"url": f"https://{self.listen}", "listen": self.listen, "ca": str(self.state / CA_FILE)}

@@ -1,25 +1,21 @@
 """A tunnel that is a program: started on record, its log read from a file, found again, ended as a group."""
 
-import hashlib
-import json
 import os
 import re
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from exposer import procs
-from exposer.config.model import SecretRef, Tunnel
 from exposer.errors import MissingError
 from exposer.procs import Entry, ProcessId
-from exposer.secret import Secret
-from exposer.state.model import TUNNEL, Look, Record
+from exposer.state.model import Look, Record
 from exposer.tunnels.binaries import installed
 from exposer.tunnels.fact import TunnelConfigError
+from exposer.tunnels.provider import Provider
 
 # Within so many seconds a tunnel has its address and says that it is connected.
 PATIENCE = 30.0
@@ -33,13 +29,6 @@ _DOWNLOADS = re.compile(
     rb"|\A#![^\n]*\bnode\b",
     re.MULTILINE,
 )
-
-
-def digest_of(tunnel: Tunnel, listen: str, door: str = "") -> str:
-    """Names a wish: another config or another gateway address is another wish. Secrets count by name only. Which other
-    tunnel there is makes no difference to this one."""
-    wish = {"tunnel": {**asdict(tunnel), "standby": ""}, "listen": listen, **({"door": door} if door else {})}
-    return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def port_of(listen: str) -> int:
@@ -134,37 +123,10 @@ def frozen(process: ProcessId) -> bool:
     return state in (b"T", b"t")
 
 
-class Program:
-    """What the parts for ssh, cloudflared and ngrok have in common. They add `start` and `look`.
+class Program(Provider):
+    """What the parts for ssh, cloudflared and ngrok have in common. They add `start` and `look`."""
 
-    `door` is the gateway's unix socket, "" for none: what comes by it was sent by the tunnel, for nobody else can
-    reach it. A provider that can use it does; `alone` says that the address will not do instead.
-    """
-
-    role = TUNNEL
-    provider = ""
     ladder: Sequence[tuple[int, float]] = LADDER
-
-    def __init__(
-        self,
-        tunnel: Tunnel,
-        name: str,
-        listen: str,
-        runtime_dir: str,
-        state_dir: str,
-        resolve: Callable[[SecretRef], Secret],
-        door: str = "",
-        alone: bool = False,
-    ) -> None:
-        self.tunnel = tunnel
-        self.name = name
-        self.listen = listen
-        self.runtime = Path(runtime_dir)
-        self.state = Path(state_dir)
-        self.resolve = resolve
-        self.door = door
-        self.alone = alone
-        self.digest = digest_of(tunnel, listen, door)
 
     def look(self, entry: Entry) -> Look:
         raise NotImplementedError

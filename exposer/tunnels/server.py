@@ -2,63 +2,50 @@
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from exposer.config.model import SecretRef, Tunnel
+from exposer.config.model import Tunnel
 from exposer.errors import ExposerError
 from exposer.procs import Entry
 from exposer.secret import Secret
-from exposer.state.model import TUNNEL, Look, Record, Tell
+from exposer.state.model import Look, Tell
 from exposer.tls.acme import obtain
 from exposer.tls.dns import DnsHook
 from exposer.tls.served import Served, check_served
-from exposer.tunnels.program import digest_of, end
+from exposer.tunnels.provider import Direct, digest_of
 
 # The waits after failures in a row (seconds) before the authority is asked again.
 AGAIN = (60.0, 600.0, 3600.0, 6 * 3600.0)
 
 
-class Server:
+class Server(Direct):
     """There is no process: the gateway takes a new certificate over by a reload. This part sees to it that one is
     there, and asks for the next in time; when none is given the old one stays in force."""
 
-    role = TUNNEL
     provider = "server"
 
-    def __init__(
-        self,
-        tunnel: Tunnel,
-        name: str,
-        listen: str,
-        runtime_dir: str,
-        state_dir: str,
-        resolve: Callable[[SecretRef], Secret],
-        door: str = "",
-        alone: bool = False,
-    ) -> None:
-        self.digest = digest_of(tunnel, "")
-        self._tunnel = tunnel
-        self._resolve = resolve
-        self._served = served_by(tunnel, state_dir)
+    def __init__(self, *made: Any, **more: Any) -> None:
+        super().__init__(*made, **more)
+        self._served = served_by(self.tunnel, str(self.state))
         self._renewing: threading.Thread | None = None
         self._trouble = ""
-        port = "" if tunnel.https_port == 443 else f":{tunnel.https_port}"
-        self._url = f"https://{tunnel.hostname}{port}"
+        port = "" if self.tunnel.https_port == 443 else f":{self.tunnel.https_port}"
+        self._url = f"https://{self.tunnel.hostname}{port}"
 
-    def start(self, record: Record, tell: Tell) -> Entry:
+    def wish(self) -> str:
+        return digest_of(self.tunnel, "")
+
+    def ready(self, tell: Tell) -> None:
         if self._served.is_own:
             self._served.pair()
-            check_served(self._served, self._tunnel.hostname)
-        elif not self._served.covers(self._tunnel.hostname) or self._over():
+            check_served(self._served, self.tunnel.hostname)
+        elif not self._served.covers(self.tunnel.hostname) or self._over():
             self._refuse_to_hurry()
-            tell(f"asking {self._tunnel.acme} for a certificate for {self._tunnel.hostname}")
+            tell(f"asking {self.tunnel.acme} for a certificate for {self.tunnel.hostname}")
             self._obtain()
-        entry = self._entry()
-        record(entry)
-        return entry
 
     def look(self, entry: Entry) -> Look:
         ends = self._served.ends()
@@ -73,13 +60,11 @@ class Server:
             return Look(True, False, self._url, f"the certificate has ended; {self._trouble}", detail=detail)
         return Look(True, True, self._url, detail=detail)
 
-    def stop(self, entry: Entry) -> None:
-        """The gateway's end is the end of this; what another provider left running is ended."""
-        end(entry)
+    def fit(self) -> bool:
+        return self._served.covers(self.tunnel.hostname) and not self._over()
 
-    def adopt(self, entries: list[Entry]) -> Entry | None:
-        mine = any(e.digest == self.digest and e.detail.get("provider") == self.provider for e in entries)
-        return self._entry() if mine and self._served.covers(self._tunnel.hostname) and not self._over() else None
+    def facts(self) -> dict[str, str]:
+        return {"url": self._url, "listen": f"127.0.0.1:{self.tunnel.https_port}"}
 
     def _over(self) -> bool:
         ends = self._served.ends()
@@ -96,12 +81,12 @@ class Server:
     def _obtain(self) -> None:
         try:
             pair = obtain(
-                self._tunnel.acme,
-                self._tunnel.hostname,
+                self.tunnel.acme,
+                self.tunnel.hostname,
                 self._served.account(),
-                ca_file=self._tunnel.acme_ca,
+                ca_file=self.tunnel.acme_ca,
                 binding=self._binding(),
-                dns=DnsHook(self._tunnel.dns_hook, self._tunnel.dns_wait) if self._tunnel.dns_hook else None,
+                dns=DnsHook(self.tunnel.dns_hook, self.tunnel.dns_wait) if self.tunnel.dns_hook else None,
             )
         except ExposerError as error:
             failures = self._served.failures()
@@ -115,8 +100,8 @@ class Server:
 
     def _binding(self) -> tuple[str, Secret] | None:
         """What an authority that asks for it knows its customer by."""
-        tunnel = self._tunnel
-        return (tunnel.acme_kid, self._resolve(tunnel.acme_key)) if tunnel.acme_key else None
+        tunnel = self.tunnel
+        return (tunnel.acme_kid, self.resolve(tunnel.acme_key)) if tunnel.acme_key else None
 
     def _renew_aside(self) -> None:
         """In a thread of its own: a look has to be short."""
@@ -131,11 +116,6 @@ class Server:
             self._obtain()
         except (ExposerError, OSError) as error:
             self._trouble = f"the certificate could not be renewed: {error}"
-
-    def _entry(self) -> Entry:
-        listen = f"127.0.0.1:{self._tunnel.https_port}"
-        detail = {"provider": self.provider, "url": self._url, "listen": listen}
-        return Entry(self.role, digest=self.digest, detail=detail)
 
 
 def served_by(tunnel: Tunnel, state_dir: str) -> Served:

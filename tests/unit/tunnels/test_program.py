@@ -9,18 +9,18 @@ import pytest
 from exposer.config.model import SecretRef, Tunnel
 from exposer.errors import MissingError
 from exposer.procs import Entry, ProcessId
-from exposer.tunnels import program
+from exposer.tunnels import program, provider
 from exposer.tunnels.fact import TunnelConfigError
 
 
 def test_a_wish_is_named_by_its_config_and_the_gateways_address() -> None:
     tunnel = Tunnel("cloudflared", token=SecretRef("env", "A"))
-    name = program.digest_of(tunnel, "127.0.0.1:8080")
-    assert name == program.digest_of(replace(tunnel), "127.0.0.1:8080")
+    name = provider.digest_of(tunnel, "127.0.0.1:8080")
+    assert name == provider.digest_of(replace(tunnel), "127.0.0.1:8080")
     others = [
-        program.digest_of(tunnel, "127.0.0.1:8081"),
-        program.digest_of(replace(tunnel, token=SecretRef("env", "B")), "127.0.0.1:8080"),
-        program.digest_of(replace(tunnel, hostname="a.example"), "127.0.0.1:8080"),
+        provider.digest_of(tunnel, "127.0.0.1:8081"),
+        provider.digest_of(replace(tunnel, token=SecretRef("env", "B")), "127.0.0.1:8080"),
+        provider.digest_of(replace(tunnel, hostname="a.example"), "127.0.0.1:8080"),
     ]
     assert len({name, *others}) == 4
 
