@@ -4,6 +4,7 @@
 `install(folder, name)` writes the lines to a file that is read again all the time: what is added is printed.
 """
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -43,8 +44,8 @@ def say(folder, service, name):
 
 
 def main():
-    shown = 0
-    while True:
+    shown, session = 0, os.getppid()
+    while os.getppid() == session:
         lines = Path(f"{sys.argv[0]}.lines").read_text(encoding="utf-8").splitlines()
         for line in lines[shown:]:
             print(line, flush=True)
