@@ -1,0 +1,37 @@
+"""Processes: known by more than their pid, started only once they are on record, signalled as groups.
+
+Standard library only, with the slow imports inside functions: the panic path uses this.
+"""
+
+from exposer.procs.children import INHERITED, MARK, Finished, child_environment, exit_code, marked, reap, run, spawn
+from exposer.procs.copies import Forked, fork
+from exposer.procs.ending import hurry, monotonic, pause, save_memory, stop, take_time, wait_until
+from exposer.procs.identity import ProcessId, boot_id, group_exists, started_at
+from exposer.procs.ledger import Entry, Ledger
+
+__all__ = [
+    "INHERITED",
+    "MARK",
+    "Entry",
+    "Finished",
+    "Forked",
+    "Ledger",
+    "ProcessId",
+    "boot_id",
+    "child_environment",
+    "exit_code",
+    "fork",
+    "group_exists",
+    "hurry",
+    "marked",
+    "monotonic",
+    "pause",
+    "reap",
+    "run",
+    "save_memory",
+    "spawn",
+    "started_at",
+    "stop",
+    "take_time",
+    "wait_until",
+]
