@@ -12,6 +12,7 @@ import signal
 
 from exposer import files
 from exposer.files import FileLock, Places
+from exposer.guard.changes import Changes
 from exposer.guard.cut import cut
 from exposer.guard.deadline import Deadline
 from exposer.guard.lease import Lease, Terms, now, running_supervisor
@@ -53,11 +54,13 @@ class Leash:
         self._seen: tuple[int, ...] = ()
         self._tethers = Tethers()
         self._deadline = Deadline()
+        self._changes = Changes(places.ledger)
 
     def hold(self) -> int:
         """Until another guard has a leash of its own, or there is nothing left to hold."""
         while os.path.isdir(self._places.runtime):
             self._terms = self._lease.terms() or self._terms
+            self._changes.begin()
             self._tether()
             alive = self._guard.alive()
             if not alive and self._relieved():
@@ -68,7 +71,7 @@ class Leash:
                 self._deadline.put(CUTTING)
                 cut(self._places.name, lock=False, reason=verdict.reason)
                 return 0
-            wait([self._guard], LOOK if alive else LOOK_ALONE)
+            wait([self._guard], LOOK if alive else LOOK_ALONE, self._changes.fd)
         self._tethers.let_go()
         return 0
 

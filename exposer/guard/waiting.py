@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def wait(processes: "Iterable[ProcessId | None]", seconds: float) -> None:
-    """Returns after so many seconds, or sooner when one of these that are alive has ended."""
+def wait(processes: "Iterable[ProcessId | None]", seconds: float, told: int = -1) -> None:
+    """Returns after so many seconds, or sooner when one of these that are alive has ended, or the descriptor `told` can
+    be read."""
     fds = [fd for process in processes if process is not None and (fd := _open(process)) >= 0]
     try:
-        if not fds:
+        if not fds and told < 0:
             procs.pause(seconds)
             return
         poll = select.poll()
-        for fd in fds:
+        for fd in (*fds, *([told] if told >= 0 else [])):
             poll.register(fd, select.POLLIN)
         poll.poll(seconds * 1000)
     finally:
