@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exposer import files
-from exposer.errors import ExposerError
+from exposer.errors import ExposerError, LockedError
 from exposer.files import NotPrivateError, Places
 from exposer.state.facts import Failed
 
@@ -34,7 +34,9 @@ def leave(places: Places, error: ExposerError) -> None:
 
 
 def found(places: Places, log: str, begins: int) -> ExposerError:
-    """Why the background process has ended: what it left, else the last thing that it wrote to its log."""
+    """Why the background process has ended: a panic, what it left, else the last thing that it wrote to its log."""
+    if places.locked():
+        return _panicked(places)
     try:
         return as_error(json.loads(files.read_private(places.failure)))
     except (OSError, ValueError, KeyError, TypeError):
@@ -47,6 +49,16 @@ def found(places: Places, log: str, begins: int) -> ExposerError:
     return ExposerError(
         "the supervisor ended before it was online", "\n".join([*said[-5:], "see: exposer logs supervisor"])
     )
+
+
+def _panicked(places: Places) -> LockedError:
+    """It was killed before it could say anything itself; the lock tells why."""
+    try:
+        reason = str(json.loads(files.read_private(places.lock))["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        reason = ""
+    said = f": {reason}" if reason else ""
+    return LockedError(f"a panic took it offline before it was online{said}", "see what happened with: exposer unlock")
 
 
 def forget(places: Places) -> None:

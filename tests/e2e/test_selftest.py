@@ -136,15 +136,24 @@ url = "{edge.url}"
 
 @pytest.mark.ssh
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wires", "code", "phase"),
+    [("[panic]\non = []\n", 8, "offline"), ('[panic]\non = ["auth-canary"]\n', 6, "panicked")],
+)
 def test_a_public_address_that_answers_without_a_key_is_closed_before_it_is_online(
-    server: sshd.Sshd, make_exposure: Callable[..., Exposure]
+    server: sshd.Sshd, make_exposure: Callable[..., Exposure], wires: str, code: int, phase: str
 ) -> None:
     edge = Edge(server.remote_port)
-    exposure = behind(edge, server, make_exposure, "[panic]\non = []\n")
+    exposure = behind(edge, server, make_exposure, wires)
+    told = "GET /api/notes was answered without a key"
     added = json.loads(exposure.run("keys", "add", "theirs", "--json").stdout)["key"]
     edge.adds = {"X-API-Key": added}
-    error = refused(exposure, 8)
-    assert "GET /api/notes was answered without a key" in error["message"]
+    done = exposure.run("up", "-d", "--json")
+    assert done.returncode == code, done.stderr
+    error = json.loads(done.stderr.splitlines()[-1])["error"]
+    assert (told if code == 8 else "tripwire auth-canary") in error["message"]
+    assert told in exposure.run("audit", "--events", "--json").stdout
+    assert exposure.phase() == phase
     assert "online" not in [event.get("phase") for event in events(exposure)]
     assert get(f"{edge.url}/api/notes").status in (0, 502)
     edge.close()

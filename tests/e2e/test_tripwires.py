@@ -79,6 +79,16 @@ def test_how_many_probes_are_too_many_can_be_said(make_exposure) -> None:
     tripped(exposure, "probing")
 
 
+def test_somebody_who_tries_out_many_paths_is_only_told_when_the_wire_is_off(make_exposure) -> None:
+    exposure = make_exposure(sample_config(free_port(), "[panic]\non = []\nprobes = 3\n"))
+    exposure.up()
+    for number in range(6):
+        exposure.get(f"/admin/{number}")
+    eventually(lambda: "probed" in events(exposure), within=20)
+    assert exposure.get("/api/notes").status == 200
+    assert exposure.phase() == "online"
+
+
 def large_answers(make_exposure, panic: str) -> Exposure:
     """A backend whose one answer is far more than a key may take within an hour."""
     text = sample_config(free_port(), f'egress = "1kB/h"\nresponse = "100MB"\n[panic]\n{panic}\n')
@@ -94,6 +104,14 @@ def test_a_key_that_takes_many_times_its_egress_is_paused_first_and_then_sets_of
     tripped(exposure, "egress")
     kinds = [event["kind"] for event in json.loads(events(exposure))["events"]]
     assert kinds.index("key-suspended") < kinds.index("egress-passed") < kinds.index("tripwire")
+
+
+def test_a_key_that_takes_many_times_its_egress_is_only_paused_when_the_wire_is_off(make_exposure) -> None:
+    exposure = large_answers(make_exposure, "on = []\negress_factor = 10")
+    assert exposure.get("/much").status == 200
+    eventually(lambda: "egress-passed" in events(exposure), within=20)
+    eventually(lambda: exposure.get("/api/notes").status == 429, within=20)
+    assert exposure.phase() == "online"
 
 
 def test_a_key_that_is_just_over_its_egress_is_only_paused(make_exposure) -> None:

@@ -18,8 +18,8 @@ Make = Callable[..., Exposure]
 WATCHED = '[panic]\non = ["tampered-container", "config-drift"]\n'
 
 
-def made(make_exposure: Make, text: str) -> Exposure:
-    exposure = make_exposure(text + WATCHED)
+def made(make_exposure: Make, text: str, panic: str = WATCHED) -> Exposure:
+    exposure = make_exposure(text + panic)
     exposure.env["THE_TOKEN"] = "token"
     (exposure.folder / "doc.json").write_text(json.dumps(DOCUMENT))
     exposure.up()
@@ -59,6 +59,14 @@ def test_a_backend_that_is_put_on_another_network_sets_off_the_panic(make_exposu
     assert "networks: bridge" in reason(exposure)
     exposure.close()
     assert ours(exposure) == []
+
+
+def test_a_container_that_was_changed_is_only_told_when_the_wire_is_off(make_exposure: Make) -> None:
+    exposure = made(make_exposure, config(server_image()), "[panic]\non = []\n")
+    docker("update", "--restart", "always", container(exposure, "link"))
+    eventually(lambda: "container-changed" in events(exposure), within=30)
+    assert "restart: always" in events(exposure)
+    assert exposure.phase() == "online"
 
 
 @pytest.mark.parametrize("role", ["gateway", "link"])
