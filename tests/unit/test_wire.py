@@ -288,6 +288,7 @@ def test_it_leaves_no_socket_open_whatever_happens() -> None:
     """`filterwarnings = error` makes a socket that is forgotten fail the test."""
     import gc
 
+    gc.collect()  # what other tests have left
     before = len(list(Path("/proc/self/fd").iterdir()))
     for answer in (OK, b"garbage", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"):
         with listening(answering(answer)) as base:
@@ -297,4 +298,4 @@ def test_it_leaves_no_socket_open_whatever_happens() -> None:
                 except NoAnswerError:
                     pass
     gc.collect()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
