@@ -14,8 +14,9 @@ from exposer.state.model import TUNNEL, Record, Tell
 
 
 def digest_of(tunnel: Tunnel, listen: str, door: str = "") -> str:
-    """Names a wish: another config or another gateway address is another wish. Secrets count by name only."""
-    wish = {"tunnel": asdict(tunnel), "listen": listen, **({"door": door} if door else {})}
+    """Names a wish: another config or another gateway address is another wish. Secrets count by name only. Which other
+    tunnel there is makes no difference to this one."""
+    wish = {"tunnel": {**asdict(tunnel), "standby": ""}, "listen": listen, **({"door": door} if door else {})}
     return hashlib.sha256(json.dumps(wish, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
