@@ -50,14 +50,22 @@ class Fronts:
         return secure
 
     def trust(self) -> "ssl.SSLContext | None":
-        """What our own look from outside trusts beside the system's authorities. Raises ExposerError."""
-        if self._authority is not None:
-            import ssl
+        """What our own look from outside trusts in place of the system's authorities; None for those. Raises
+        ExposerError."""
+        import ssl
 
+        if self._authority is not None:
             from exposer.tls.authority import trusted
 
             return ssl.create_default_context(cadata=trusted(self._authority.ca_file))
-        return None
+        if self._tunnel.provider != "server" or not self._tunnel.ca:
+            return None
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(self._tunnel.ca)
+        except OSError as error:  # ssl's own too
+            raise ExposerError(f"tunnel.ca: {self._tunnel.ca} is no certificate of an authority: {error}") from error
+        return context
 
     def advice(self, now: float) -> tuple[str, ...]:
         """What a person should know about the certificate."""

@@ -92,6 +92,7 @@ class Tunnel:
     tls: bool = False
     certificate: str = ""
     key: str = ""
+    ca: str = ""
     acme: str = "https://acme-v02.api.letsencrypt.org/directory"
     acme_ca: str = ""
     acme_kid: str = ""

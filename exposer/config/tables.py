@@ -166,6 +166,7 @@ def _tunnel(folder: Path) -> Table:
         "tls": flag,
         "certificate": partial(places.file, folder),
         "key": partial(places.file, folder),
+        "ca": partial(places.file, folder),
         "acme": url,
         "acme_ca": partial(places.file, folder),
         "acme_kid": WORD,
