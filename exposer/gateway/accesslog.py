@@ -60,6 +60,10 @@ class AccessLog:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
 
+    def mark(self) -> tuple[tuple[int, int, int], ...]:
+        """Changes whenever a log has grown, is another or is gone; cheaper than reading nothing."""
+        return tuple(_mark(f"{self._folder}/{name}") for name in (OLD, CURRENT))
+
     def read(self, reading: Mapping[str, int]) -> Batch:
         """What has come since `reading`. Raises OSError when a log is there and cannot be read."""
         pieces = [piece for name in (OLD, CURRENT) if (piece := self._piece(name, reading)) is not None]
@@ -142,6 +146,14 @@ class AccessLog:
 
     def _old_size(self) -> int:
         return (self._folder / OLD).stat().st_size
+
+
+def _mark(path: str) -> tuple[int, int, int]:
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return (info.st_ino, info.st_size, info.st_mtime_ns)
 
 
 def begin(folder: Path, owner: tuple[int, int] | None = None) -> None:

@@ -18,6 +18,7 @@ from exposer.procs import ProcessId
 from exposer.state.facts import Recorded
 
 EVERY = 0.25
+TURN_EVERY = 1.0
 DONE = -1  # how far a log was read that may go
 HEADS_EVERY = 10.0
 KEEP_EVERY = 60.0
@@ -55,6 +56,9 @@ class Own(Protocol):
 
 class Log(Protocol):
     """The gateway's log."""
+
+    def mark(self) -> object:
+        """Changes whenever there may be something to read."""
 
     def read(self, reading: Mapping[str, int]) -> Batch: ...
 
@@ -102,8 +106,9 @@ class Recorder:
         self._log, self._journal, self._tell, self._shut, self._master = log, journal, tell, shut, master
         self._own = own
         self._reading: dict[str, int] | None = None
+        self._mark: object = None  # of the log when all of it was taken in
         self._trouble, self._since = "", 0.0
-        self._due = {"heads": 0.0, "keep": 0.0, "post": time.monotonic() + 60.0}
+        self._due = {"turn": 0.0, "heads": 0.0, "keep": 0.0, "post": time.monotonic() + 60.0}
         self._noted: Mapping[str, Head] = {}
         self._unposted = ""
         self._ended = threading.Event()
@@ -128,23 +133,27 @@ class Recorder:
         if self._own is not None and not self._own.settled() and not self._ended.is_set():
             return False
         try:
+            mark = self._log.mark()  # before it is read: what comes meanwhile changes it again
+            if mark == self._mark and not self._trouble and self._log.room() >= ROOM:
+                return False
             batch = self._log.read(self._so_far())
             requests = batch.requests if self._own is None else self._own.others(batch.requests)
             if requests or batch.reading != self._reading:
                 self._journal.record(requests, batch.reading)
-            if self._log.room() < ROOM:
-                raise JournalError("the gateway's log has no room left: calls may go unrecorded", "make room")
         except (JournalError, OSError) as error:
             self._cannot(str(error))
             return False
-        self._reading = dict(batch.reading)
+        self._reading, self._mark = dict(batch.reading), None if batch.more else mark
         if self._own is not None:
             self._own.taken(batch.requests)
-        self._can_again()
         self._complain(batch)
         for listener in self.listeners:
             if requests:
                 listener(requests)
+        if self._log.room() < ROOM:
+            self._cannot("the gateway's log has no room left: calls may go unrecorded")
+        else:
+            self._can_again()
         return batch.more
 
     def _so_far(self) -> Mapping[str, int]:
@@ -198,8 +207,9 @@ class Recorder:
 
     def _now_and_then(self) -> None:
         with suppress(OSError, ExposerError):
-            self._log.turn(self._master())
-            self._drop_old()
+            if self._is_due("turn", TURN_EVERY):
+                self._log.turn(self._master())
+                self._drop_old()
             if self._is_due("heads", HEADS_EVERY):
                 self._note_heads()
             if self._is_due("keep", KEEP_EVERY):

@@ -1,0 +1,102 @@
+"""The log is read when there is something to read; trouble is seen without that too."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from exposer.gateway.accesslog import CURRENT, AccessLog, Batch, begin
+from exposer.journal import Filter, Journal
+from exposer.state.facts import Recorded
+from exposer.supervisor.recorder import Recorder, RecordRules
+from tests.unit.gateway.test_accesslog import line
+
+
+class Log(AccessLog):
+    """The real one; it counts how often it is read, and its disk may be full."""
+
+    reads = 0
+    full = False
+
+    def read(self, reading: Mapping[str, int]) -> Batch:
+        self.reads += 1
+        return super().read(reading)
+
+    def room(self) -> int:
+        return 0 if self.full else super().room()
+
+
+class Scene:
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        begin(folder)
+        self.log, self.journal, self.told = Log(folder), journal, list[Recorded]()
+        self.closed: list[str] = []
+        rules = RecordRules(1e9, 10**9, refuse=True)
+        self.recorder = Recorder(self.log, journal, rules, self.told.append, self.closed.append, lambda: None)
+        self._path = folder / CURRENT
+
+    def write(self, data: bytes) -> None:
+        with self._path.open("ab") as file:
+            file.write(data)
+
+    def recorded(self) -> list[str]:
+        return [request.request for _, request in self.journal.requests(Filter(), 1000)]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    journal = Journal(tmp_path / "journal.db")
+    yield Scene(folder, journal)
+    journal.close()
+
+
+def test_a_log_that_has_not_grown_is_not_read_again_and_each_line_is_taken_in(scene: Scene) -> None:
+    scene.recorder.step()
+    for _ in range(3):
+        scene.recorder.step()
+    assert scene.log.reads == 1
+    for number in ("1", "2"):
+        scene.write(line(request=number))
+        scene.recorder.step()
+        scene.recorder.step()
+    assert sorted(scene.recorded()) == ["1", "2"]
+    assert scene.log.reads == 3
+
+
+def test_half_a_line_is_taken_in_when_its_rest_has_come(scene: Scene) -> None:
+    whole = line(request="1")
+    scene.write(whole[:20])
+    scene.recorder.step()
+    scene.recorder.step()
+    assert scene.recorded() == []
+    scene.write(whole[20:])
+    scene.recorder.step()
+    assert scene.recorded() == ["1"]
+
+
+def test_a_disk_without_room_closes_the_gate_though_nobody_calls(scene: Scene) -> None:
+    scene.recorder.step()
+    scene.log.full = True
+    scene.recorder.step()
+    assert [fact.kind for fact in scene.told] == ["unrecorded"]
+    assert scene.closed[-1]
+    scene.log.full = False
+    scene.recorder.step()
+    assert scene.closed[-1] == ""
+
+
+def test_a_call_on_a_disk_without_room_is_on_record_once_however_long_that_lasts(scene: Scene) -> None:
+    heard: list[str] = []
+    scene.recorder.listeners.append(lambda requests: heard.extend(request.request for request in requests))
+    scene.recorder.step()
+    scene.log.full = True
+    scene.write(line(request="1"))
+    for _ in range(3):
+        scene.recorder.step()
+    scene.log.full = False
+    scene.recorder.step()
+    assert (scene.recorded(), heard) == (["1"], ["1"])
+    assert [fact.kind for fact in scene.told] == ["unrecorded", "recorded-again"]
+    assert scene.closed[-1] == ""
