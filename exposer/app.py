@@ -86,7 +86,7 @@ class House(Library):
         passing = tuple(key.id for key in self.ring().passing(now))
         document = documented.document
         wish = (documented.operations, documented.hidden, document and document.digest)
-        known = (upstream, wish, passing, self.store.stamp(), self._ranges.networks(), self.fronts.front(now))
+        known = (upstream, wish, passing, self._ring and self._ring[0], self._ranges.networks(), self.fronts.front(now))
         return self._once("gateway", known, lambda: self._make_gateway(upstream, documented, now))
 
     def tunnel(self, listen: str) -> Part:
@@ -125,7 +125,7 @@ class House(Library):
     def stamp(self, now: float) -> str:
         ring = self.ring()
         due = settle(ring, now) is not ring
-        return f"{self.store.stamp()} {[key.id for key in ring.passing(now)]} {due} {self.shutter.why}"
+        return f"{self._ring and self._ring[0]} {[key.id for key in ring.passing(now)]} {due} {self.shutter.why}"
 
     def sync_keys(self, now: float) -> None:
         ring = self.ring()

@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from exposer.wire import short_socket_path
@@ -44,10 +46,20 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
         with short_socket_path(path) as short:
             super().__init__(short, _Handler)
         os.chmod(path, 0o600)  # noqa: PTH101
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+        self._over = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        """Sleeps until somebody asks; `serve_forever` would wake up again and again to see whether it is over."""
+        while not self._over:
+            self.handle_request()
 
     def close(self) -> None:
-        self.shutdown()
+        self._over = True
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes whoever waits at it
+        self._thread.join(timeout=1)
         self.server_close()
         try:
             os.unlink(self.path)

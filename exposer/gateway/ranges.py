@@ -74,6 +74,8 @@ class Ranges:
 
     def known(self) -> dict[str, Known]:
         """The lists that are in force; read anew when the file has changed."""
+        if not self._sources:
+            return {}
         stamp = _stamp(self.path)
         if self._known is None or self._known[0] != stamp:
             self._known = (stamp, {n: k for n, k in _load(self.path).items() if n in self._sources})

@@ -26,8 +26,11 @@ _BOOT: list[str] = []
 def started_at(pid: int) -> str | None:
     """When `pid` started, as the kernel counts it; None when there is no such process or it is a zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)  # asked in each cycle: a file object is dear
+        try:
+            fields = os.read(fd, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(fd)
     except OSError:
         if os.path.isdir("/proc/self"):
             return None

@@ -70,10 +70,11 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A look at a running part."""
+    """A look at a running part. `at` is when it was taken (monotonic), where that may be long ago."""
 
     role: str
     look: Look
+    at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

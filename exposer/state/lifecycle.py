@@ -98,7 +98,7 @@ def _looked(unit: Unit, fact: Looked, now: float) -> Unit:
         busy=False,
         healthy=unit.healthy if look.healthy is None else look.healthy,
         error=look.error,
-        looked_at=now,
+        looked_at=min(now, fact.at),
         sick_since=sick,
         fatal=look.fatal,
         detail=MappingProxyType(detail),

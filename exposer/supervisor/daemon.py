@@ -36,6 +36,7 @@ from exposer.supervisor.world import World
 PATIENCE_DOWN = 40.0
 # How long the end waits for notices that are on their way.
 PATIENCE_NOTICES = 3.0
+STATUS_EVERY = 1.0  # what changes by the clock alone (a key's state) stands in the status after so long
 
 
 class Home(Rooms, Protocol):
@@ -107,6 +108,7 @@ class Daemon:
         self._config_changed = threading.Event()
         self._watch = Watch(self._notice)
         self._last: dict[str, Any] = {}
+        self._status_due = 0.0
         self._announced = False
 
     def run(self, deadline: Callable[[], bool] = lambda: False) -> Outcome:
@@ -224,6 +226,10 @@ class Daemon:
         return snapshot(self.places.name, self.loop.state, about, os.getpid())
 
     def _publish_snapshot(self) -> None:
+        now = procs.monotonic()
+        if self.loop.calm and not self.world.inbox.woken and now < self._status_due:
+            return
+        self._status_due = now + STATUS_EVERY
         status = self.status()
         comparable = status | {"supervisor": None}
         if comparable != self._last:
@@ -276,6 +282,7 @@ class Daemon:
     def _reload(self) -> None:
         """Takes the config over if it is sound; else says what is wrong and keeps the last good one."""
         self._config_changed.clear()
+        self._status_due = 0.0
         try:
             home = self.load()
         except ExposerError as error:

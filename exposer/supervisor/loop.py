@@ -1,6 +1,5 @@
 """The one loop: see what happened, decide what differs from the wish, do it, look again."""
 
-import queue
 import time
 from collections.abc import Callable
 
@@ -69,7 +68,7 @@ class Loop:
     def cycle(self, wait: float = TICK) -> None:
         """One turn: facts in, differences out. Blocks for at most `wait` seconds, less when something happens."""
         self.world.observe()
-        for fact in self._facts(wait):
+        for fact in self.world.inbox.facts(wait, calm=self.calm):
             self._take(fact)
         now = time.monotonic()
         if self.state.wanted:
@@ -128,10 +127,16 @@ class Loop:
         self.world.inbox.put(None)
 
     @property
+    def calm(self) -> bool:
+        """Whether all is well and no part is being changed. A look at one changes nothing."""
+        units = self.state.units.values()
+        turning = any(unit.busy and (unit.trying or unit.phase is not Phase.UP) for unit in units)
+        return self.state.wanted and self.state.phase == "online" and not turning
+
+    @property
     def tick(self) -> float:
         """How long the next turn may wait for news."""
-        busy = self.state.phase != "online" or any(unit.busy for unit in self.state.units.values())
-        return TICK if busy else QUIET
+        return QUIET if self.calm else TICK
 
     @property
     def finished(self) -> bool:
@@ -156,17 +161,6 @@ class Loop:
             if "journal" not in self.state.unwritten:
                 self.show("journal", f"{error.message}; what cannot be recorded is shown here only")
             self.state.unwritten["journal"] = error.message
-
-    def _facts(self, wait: float) -> list[Fact]:
-        facts: list[Fact] = []
-        try:
-            first = self.world.inbox.get(timeout=wait)
-            while True:
-                if first is not None:
-                    facts.append(first)
-                first = self.world.inbox.get_nowait()
-        except queue.Empty:
-            return facts
 
     def _begin(self, action: Action) -> None:
         unit = self.state.units[action.role]

@@ -18,6 +18,7 @@ class Seals:
         self._world = world
         self._note = note
         self._due = dict.fromkeys(EVERY, 0.0)
+        self._begun = dict.fromkeys(EVERY, 0.0)
         self._said: dict[str, tuple[str, ...]] = {}
 
     def follow(self, now: float) -> None:
@@ -25,10 +26,12 @@ class Seals:
         for seal, due in self._due.items():
             if now >= due:
                 self._due[seal] = float("inf")  # until it is known
+                self._begun[seal] = now
                 self._world.inspect(seal)
 
     def take(self, fact: Inspected, now: float) -> None:
-        self._due[fact.seal] = now + EVERY[fact.seal]
+        every = EVERY[fact.seal]
+        self._due[fact.seal] = max(self._begun[fact.seal] + every, now + every / 2)  # it may be heard of late
         said = self._said.get(fact.seal, ())
         self._said[fact.seal] = fact.broken
         for text in fact.broken:

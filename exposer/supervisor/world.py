@@ -1,6 +1,5 @@
 """Observe and perform: the only place that touches parts. Slow work runs in workers and comes back as facts."""
 
-import queue
 import signal
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from exposer.state.facts import (
 )
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNELS, Look, Tell
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
+from exposer.supervisor.inbox import Inbox
 from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
 from exposer.supervisor.proving import insist, proved
 
@@ -47,10 +47,10 @@ Job = Callable[[], Fact | None]
 
 
 class World:
-    """Holds the running parts' ledger entries. `inbox` is where facts arrive, from any thread."""
+    """Holds the running parts' ledger entries."""
 
     def __init__(self, ledger: Ledger, tell: Callable[[str, str], None]) -> None:
-        self.inbox: queue.Queue[Fact | None] = queue.Queue()
+        self.inbox = Inbox()
         self.entries: dict[str, Entry] = {}
         self.parts: dict[str, Part] = {}
         self.ledger = ledger
@@ -247,7 +247,7 @@ class World:
             return None  # its end was noticed already
         look = self.parts[role].look(entry)
         if look.alive:
-            return Looked(role, look)
+            return Looked(role, look, time.monotonic())
         if self.entries.pop(role, None) is None:
             return None  # its end was noticed already
         return _gone(role, look, f"the {role} is gone")
@@ -283,7 +283,7 @@ class World:
                 text = f"{type(error).__name__}: {error}"
                 fact = otherwise(text) if otherwise else Failed(role, text, code="internal", keeps=keeps)
             if fact is not None:
-                self.inbox.put(fact)
+                self.inbox.hear(fact)
 
         self._workers.submit(run)
 
