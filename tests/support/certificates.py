@@ -12,7 +12,7 @@ from exposer.tls.authority import Pair
 from exposer.tls.served import pem_of
 
 
-def self_signed(host: str, begins: datetime, days: int) -> Pair:
+def self_signed(host: str, begins: datetime, days: int, serial: int = 0) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     made = (
@@ -20,7 +20,7 @@ def self_signed(host: str, begins: datetime, days: int) -> Pair:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)

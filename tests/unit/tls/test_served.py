@@ -35,8 +35,18 @@ def test_what_is_kept_is_private_and_read_by_everybody_who_looks(tmp_path: Path)
 def test_it_is_due_when_a_third_of_its_life_is_left(tmp_path: Path) -> None:
     served = Served(tmp_path)
     served.keep(self_signed(HOST, NOW, 90))
-    assert not served.due(NOW + timedelta(days=59))
+    assert not served.due(NOW + timedelta(days=57))
     assert served.due(NOW + timedelta(days=60))
+
+
+def test_those_that_were_made_together_are_not_due_together(tmp_path: Path) -> None:
+    def due(serial: int) -> int:
+        """After how many hours."""
+        served = Served(tmp_path / str(serial))
+        served.keep(self_signed(HOST, NOW, 90, serial))
+        return next(hours for hours in range(90 * 24) if served.due(NOW + timedelta(hours=hours)))
+
+    assert [due(serial) for serial in (1024, 1024 + 512, 2047)] == [60 * 24, 60 * 24 - 36, 57 * 24 + 1]
 
 
 def test_a_torn_file_of_ours_counts_as_none_and_is_asked_for_again(tmp_path: Path) -> None:
