@@ -1,11 +1,14 @@
 """A second listener of the gateway that speaks TLS: with which certificate, and where."""
 
+import errno
+import os
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exposer import procs
+from exposer.errors import ExposerError
 from exposer.gateway import folder as place
 from exposer.gateway import host
 from exposer.secret import Secret
@@ -28,6 +31,30 @@ class Public:
     @property
     def origin(self) -> str:
         return f"https://{self.hostname}" + ("" if self.port == 443 else f":{self.port}")
+
+    def insist_on_ports(self) -> None:
+        """Raises ExposerError when callers could not come in here: nginx would only say that it could not bind."""
+        for port, setting in ((self.port, "https_port"), (self.plain, "http_port")):
+            if procs.wait_until(lambda port=port: not self._trouble(port), SAME_PORT):  # type: ignore[misc]
+                continue
+            why = self._trouble(port)
+            hint = f"see who has it: sudo ss -ltnp 'sport = :{port}'; end that, or choose another with tunnel.{setting}"
+            if why == os.strerror(errno.EACCES):
+                hint = f"run exposer as root, or open it to you: sudo sysctl net.ipv4.ip_unprivileged_port_start={port}"
+            raise ExposerError(f"port {port} of this machine cannot be used: {why}", hint)
+
+    def _trouble(self, port: int) -> str:
+        """What keeps us from listening on a port of all addresses; "" for nothing."""
+        for family, everywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))[: 1 + self.ipv6]:  # noqa: S104
+            try:
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind((everywhere, port))
+            except OSError as error:
+                return error.strerror or str(error)
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ class NginxProcess:
     def start(self, record: Record, tell: Tell) -> Entry:
         place.prepare(self.folder, self._worker.gid if self._worker else None)
         place.sweep(self.folder)
+        if self.policy.front and self.policy.front.public:
+            self.policy.front.public.insist_on_ports()
         listen = self._choose_address()
         mark = os.urandom(16).hex()
         texts = self._render(listen, mark, mine={})

@@ -288,6 +288,26 @@ def test_a_certificate_that_cannot_serve_ends_the_start_with_the_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("taken", ["https_port", "http_port"])
+def test_a_port_that_somebody_has_ends_the_start_with_its_number(
+    tmp_path: Path, make_exposure: Callable[..., Exposure], taken: str
+) -> None:
+    ports = {"https_port": lasting_port(), "http_port": lasting_port()}
+    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(pair.certificate)
+    key.write_text(pair.key.reveal())
+    more = f'certificate = "{chain}"\nkey = "{key}"\n'
+    exposure = make_exposure(config(ports["https_port"], ports["http_port"], more))
+    with socket.create_server(("", ports[taken])):
+        done = exposure.run("up", "-d")
+    assert done.returncode == 1, done.stderr
+    assert f"port {ports[taken]} of this machine cannot be used: Address already in use" in done.stderr
+    assert f"tunnel.{taken}" in done.stderr
+    assert (exposure.phase(), exposure.ledger()) == ("offline", [])
+    exposure.up()  # once it is free
+
+
 def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
     pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
