@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -135,21 +136,61 @@ def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_
         assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
 
 
+def write_hook(hook: Path, said: Path, authority: pebble.Pebble, first: str = "") -> None:
+    """A program that answers the check by DNS; `first` is what it does before."""
+    hook.write_text(f"""#!{sys.executable}
+import json, os, sys, time, urllib.request
+told = json.load(sys.stdin)
+open({str(said)!r}, "a").write(json.dumps(told | {{"pid": os.getpid()}}) + chr(10))
+{first}
+record = {{"host": told["name"] + ".", "value": told["value"]}}
+place = {authority.dns_api!r} + ("/set-txt" if told["action"] == "add" else "/clear-txt")
+urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(place, json.dumps(record).encode()).close()
+""")
+    hook.chmod(0o700)
+
+
+@pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
+@pytest.mark.parametrize("then", ["up", "panic"])
+def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certificate(
+    tmp_path: Path, make_exposure: Callable[..., Exposure], then: str
+) -> None:
+    https, plain = lasting_port(), lasting_port()
+    hook, said, held = tmp_path / "dns.py", tmp_path / "said.jsonl", tmp_path / "held"
+    with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:
+        write_hook(hook, said, authority, f"while os.path.exists({str(held)!r}): time.sleep(0.05)")
+        more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
+        exposure = make_exposure(config(https, plain, f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
+        held.touch()
+        starting = threading.Thread(target=exposure.run, args=("up", "-d"))
+        starting.start()
+        eventually(lambda: said.exists() and said.read_text().count("\n") == 1, within=60)
+        account = (exposure.state / exposure.name / "tls" / "account.key").read_bytes()
+        program = json.loads(said.read_text())["pid"]
+        os.kill(exposure.pid("supervisor"), signal.SIGKILL)
+        assert not listening(https)
+        starting.join(60)
+        if then == "panic":
+            assert exposure.run("panic").returncode == 0
+            eventually(lambda: not Path(f"/proc/{program}/exe").exists())
+            assert not listening(plain)
+            return
+        held.unlink()
+        exposure.up()
+        eventually(lambda: listening(https), within=20)
+        assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
+        assert (exposure.state / exposure.name / "tls" / "account.key").read_bytes() == account
+        exposure.run("down")
+    eventually(lambda: not Path(f"/proc/{program}/exe").exists())
+
+
 @pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
 def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
     tmp_path: Path, make_exposure: Callable[..., Exposure]
 ) -> None:
     https, hook, said = lasting_port(), tmp_path / "dns.py", tmp_path / "said.jsonl"
     with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it would find nobody by http
-        hook.write_text(f"""#!{sys.executable}
-import json, sys, urllib.request
-told = json.load(sys.stdin)
-open({str(said)!r}, "a").write(json.dumps(told) + chr(10))
-record = {{"host": told["name"] + ".", "value": told["value"]}}
-place = {authority.dns_api!r} + ("/set-txt" if told["action"] == "add" else "/clear-txt")
-urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(place, json.dumps(record).encode()).close()
-""")
-        hook.chmod(0o700)
+        write_hook(hook, said, authority)
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, lasting_port(), f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
         exposure.up()
