@@ -169,13 +169,14 @@ def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certifi
         program = json.loads(said.read_text())["pid"]
         os.kill(exposure.pid("supervisor"), signal.SIGKILL)
         assert not listening(https)
-        starting.join(60)
         if then == "panic":
             assert exposure.run("panic").returncode == 0
             eventually(lambda: not Path(f"/proc/{program}/exe").exists())
             assert not listening(plain)
+            starting.join(60)
             return
         held.unlink()
+        starting.join(60)
         exposure.up()
         eventually(lambda: listening(https), within=20)
         assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
