@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # How often a public address is asked from outside (seconds): within each provider's free quota.
 CHECK_EVERY = {"ngrok": 900.0, "cloudflared": 60.0, "ssh": 30.0, "server": 30.0, "local": 15.0}
 ELSE = 60.0
+CHOICE = "chosen-tunnel"  # in the state folder: the second one, when a person has asked for it
 
 
 class Spare:
@@ -55,6 +56,21 @@ class Spare:
         """Closes both. Raises OSError."""
         doors.shut(self._gateway)
 
+    def chosen(self) -> str:
+        """STANDBY when a person has asked for it; "" for no choice, and for one that makes no sense."""
+        try:
+            said = files.read_private(str(Path(self._places.state, CHOICE)), 64)
+        except OSError:
+            return ""
+        return STANDBY if said == STANDBY.encode() else ""
+
+    def choose(self, role: str) -> None:
+        """Keeps a choice, or with "" drops it. Raises OSError; then what was before may still stand."""
+        if role:
+            files.swap(str(Path(self._places.state, CHOICE)), role.encode())
+        else:
+            forget_choice(self._places)
+
     def _make(self, listen: str) -> "Part":
         from exposer import tunnels
 
@@ -64,3 +80,8 @@ class Spare:
         part = tunnels.make(self._second, config.name, listen, folder, places.state, resolve, door, alone)
         part.role = STANDBY
         return part
+
+
+def forget_choice(places: Places) -> None:
+    """A later second tunnel must not find what was asked for of this one. Raises OSError."""
+    Path(places.state, CHOICE).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from exposer.gateway.choice import choose_engine
 from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.shutter import Shutter
 from exposer.journal import Journal
+from exposer.spare import forget_choice
 from exposer.state.model import GATEWAY
 from exposer.supervisor.daemon import Daemon
 from exposer.supervisor.recorder import Recorder
@@ -42,6 +44,9 @@ def assemble(
                 "a name cannot change while it runs: exposer down, then exposer up",
             )
         engine = engine or choose_engine(config)
+        if config.second is None:
+            with suppress(OSError):
+                forget_choice(places)
         current = House(config, places, engine, without_document=without_document, shutter=shutter, own_calls=own)
         current.last_used = last_used
         return current

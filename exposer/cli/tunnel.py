@@ -65,7 +65,7 @@ def _used_as(provider: str, first: "Tunnel | None", second: "Tunnel | None") -> 
 def use(which: str) -> None:
     """Open the first tunnel, or the one that waits, and close the other.
 
-    The second then stays open until it is down, or until the first is asked for again.
+    The second then stays open, over restarts too, until it is down, or until the first is asked for again.
     """
     from exposer import procs
     from exposer.cli.find import places, running_status

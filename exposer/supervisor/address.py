@@ -37,7 +37,8 @@ class AddressPipeline:
         self._unpublished = ""
         self._next_check = 0.0
         self._checking = False
-        self._failures = self._replaced = 0
+        self.failures = self._replaced = 0  # looks in a row that failed; times that it was started anew for that
+        self.confirm_within = float("inf")  # a first failed look is followed by a second one so soon
         self._tunnel_since = ("", 0.0)
 
     def begin_anew(self, check_every: float) -> None:
@@ -54,7 +55,7 @@ class AddressPipeline:
             self._change_address(url)
         if tunnel.phase is Phase.UP and (tunnel.role, tunnel.since) != self._tunnel_since:
             self._tunnel_since = (tunnel.role, tunnel.since)
-            self._next_check, self._failures = 0.0, 0  # another one, or started anew: look soon
+            self._next_check, self.failures = 0.0, 0  # another one, or started anew: look soon
         documented = self.state.documented
         if not self.state.url or documented is None:
             return
@@ -74,7 +75,7 @@ class AddressPipeline:
         old, self.state.url = self.state.url, url
         self.state.url_since = time.time()
         self.state.published = self.state.checked = None
-        self._next_check = 0.0
+        self._next_check, self.failures = 0.0, 0
         if old:
             self.note("address-changed", f"the public address is now {url} (it was {old})", url=url, old=old)
         else:
@@ -101,8 +102,9 @@ class AddressPipeline:
             return
         self.state.checked_at = time.time()
         now = time.monotonic()
-        self._failures = 0 if fact.reachable else self._failures + 1
-        self._next_check = now + next_look(self._failures, self.check_every)
+        self.failures = 0 if fact.reachable else self.failures + 1
+        soon = self.confirm_within if self.failures == 1 else float("inf")
+        self._next_check = now + min(next_look(self.failures, self.check_every), soon)
         tunnel, self._replaced = heard(self.state.open_tunnel, fact, self._replaced, now)
         self.state.units[tunnel.role] = tunnel
         if before is None or (before.reachable, before.why) != (fact.reachable, fact.why):

@@ -103,6 +103,12 @@ class Spare(Protocol):
     def shut(self) -> None:
         """Closes both. Raises OSError."""
 
+    def chosen(self) -> str:
+        """The second tunnel's role when a person has asked for it, of an earlier supervisor too; else ""."""
+
+    def choose(self, role: str) -> None:
+        """Keeps that choice for a next supervisor, or with "" drops it. Raises OSError."""
+
 
 class Rooms(Protocol):
     """What the app builds out of one config. A new config is a new one of these."""

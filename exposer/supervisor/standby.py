@@ -5,12 +5,23 @@ from collections.abc import Callable
 
 from exposer.errors import ExposerError
 from exposer.state.facts import Checked, Failed
-from exposer.state.model import GATEWAY, TUNNEL, TUNNELS, Phase
+from exposer.state.model import GATEWAY, STANDBY, TUNNEL, TUNNELS, Phase
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.hops import next_look
 from exposer.supervisor.ports import Rooms, Spare
-from exposer.supervisor.takeover import FIRST_LOOK, FRESH, SOON, UNSURE, down, reason, way_back, word
+from exposer.supervisor.takeover import (
+    FIRST_LOOK,
+    FRESH,
+    PAUSE,
+    SOON,
+    UNSURE,
+    confirmed,
+    down,
+    reason,
+    way_back,
+    word,
+)
 from exposer.supervisor.world import World
 
 NEVER = float("-inf")
@@ -51,8 +62,9 @@ class Standby:
             return
         if not self._settled:  # one that runs already has one open
             self._settled = True
-            state.carrier = found if (found := spare.opened()) in TUNNELS else TUNNEL
+            self._settle(spare)
         self._pipeline.check_every = spare.every[state.carrier]
+        self._pipeline.confirm_within = max(spare.after, PAUSE)
         self._keep_open(spare)
         self._judge(now)
         self._look(rooms, spare, now)
@@ -63,14 +75,16 @@ class Standby:
         state = self._state
         if role not in TUNNELS or not state.spare:
             return "there is no second tunnel; tunnel.standby names one"
-        state.held = role != TUNNEL
+        if not self._settled:
+            return "the gateway is not up yet"
+        unit = state.units[role]
+        if role != state.carrier and (unit.phase is not Phase.UP or unit.healthy is False):
+            self._hold(False)
+            return f"{word(role)} is not connected: {unit.error or 'it is ' + unit.phase}"
+        self._hold(role != TUNNEL)
         if role == state.carrier:
             self._wish = ""
             return ""
-        unit = state.units[role]
-        if unit.phase is not Phase.UP or unit.healthy is False:
-            state.held = False
-            return f"{word(role)} is not connected: {unit.error or 'it is ' + unit.phase}"
         self._wish, self._wished_at, self._next_look = role, time.monotonic(), 0.0
         return ""
 
@@ -92,9 +106,28 @@ class Standby:
             found = "can be reached from outside" if checked.reachable else f"cannot be reached: {checked.why}"
             self._note("standby", f"{word(state.other)} waits and {found}")
 
+    def _settle(self, spare: Spare) -> None:
+        """What an earlier supervisor has left: the one that is open, else the one that a person has asked for."""
+        chosen = spare.chosen()
+        self._state.carrier = found if (found := spare.opened()) in TUNNELS else chosen or TUNNEL
+        self._state.held = bool(chosen)
+        self._hold(chosen == self._state.carrier)
+
+    def _hold(self, held: bool) -> None:
+        """Whether a person wants the second one to stay, also when the supervisor is started anew."""
+        before, self._state.held = self._state.held, held
+        if held == before or self._last is None:
+            return
+        try:
+            self._last.choose(STANDBY if held else "")
+        except OSError as error:
+            self._note("standby", f"which tunnel was asked for could not be written down: {error}")
+
     def _forget(self) -> None:
         """The config names no second tunnel any more. Until the gateway has taken that over its doors still count, and
         what they say must not be found by a later second tunnel."""
+        self._hold(False)
+        self._pipeline.confirm_within = float("inf")
         if self._state.carrier != TUNNEL:
             self._turn_to(TUNNEL, "there is no second one any more")
             if self._last is not None:
@@ -151,12 +184,13 @@ class Standby:
 
     def _decide(self, spare: Spare, now: float) -> None:
         state = self._state
-        down_for = 0.0 if self._down_since is None else now - self._down_since
+        sure = confirmed(state.open_tunnel, self._pipeline.failures)
+        down_for = now - self._down_since if self._down_since is not None and sure else 0.0
         why = reason(
             state.carrier,
             down_for=down_for,
             well_for=0.0 if self._well_since is None else now - self._well_since,
-            after=spare.after,
+            after=max(spare.after, 0.001),
             back=way_back(spare.back, self._taken, now),
             held=state.held,
             wish=self._wish,
@@ -171,7 +205,8 @@ class Standby:
             self._switch(spare, why, now)
         elif self._wish and now - self._wished_at > FRESH:
             self._note("standby", f"{word(self._wish)} cannot be reached from outside, so it is not opened")
-            self._wish, state.held = "", False
+            self._wish = ""
+            self._hold(False)
         elif self._waits_down and down_for >= spare.after and not self._said_both:
             self._said_both = True
             self._note("both-down", "both tunnels are down from outside; whichever comes back first is opened")
@@ -191,7 +226,7 @@ class Standby:
     def _turn_to(self, role: str, why: str) -> None:
         state = self._state
         if role == TUNNEL:
-            state.held = False
+            self._hold(False)
         state.carrier, state.took_over_at = role, time.time()
         state.waiting = state.checked = None
         self._down_since = self._well_since = None

@@ -14,6 +14,8 @@ FIRST_LOOK = 20.0
 UNSURE = 3.0
 # While the open tunnel is down the waiting one is looked at so often.
 SOON = 5.0
+# One look that fails may be bad luck. A second one has to agree, which comes no sooner than after so long.
+LOOKS, PAUSE = 2, 1.0
 
 
 def down(unit: Unit, checked: Checked | None, heard: bool) -> bool | None:
@@ -24,6 +26,11 @@ def down(unit: Unit, checked: Checked | None, heard: bool) -> bool | None:
     if checked is None:
         return None
     return not checked.reachable and (checked.resolvable or heard)
+
+
+def confirmed(unit: Unit, failed_looks: int) -> bool:
+    """Whether it is sure that a tunnel is down: it says so itself, or more than one look from outside does."""
+    return unit.phase is not Phase.UP or unit.healthy is False or failed_looks >= LOOKS
 
 
 def way_back(back: float, taken: tuple[float, ...], now: float) -> float:

@@ -337,8 +337,27 @@ def test_a_person_may_choose_the_second_and_it_stays(two_servers: Callable[..., 
         again = scene.exposure.run("tunnel", "use", "standby")
         assert again.returncode == 0
         assert scene.passing() == ["standby"]
+        os.kill(scene.exposure.pid("supervisor"), signal.SIGKILL)
+        scene.exposure.run("up", "-d")
+        scene.exposure.wait_for("online", within=60)
+        eventually(lambda: scene.exposure.status()["tunnel"]["reachable"], within=60)
+        assert scene.passing() == ["standby"]
         assert scene.exposure.run("tunnel", "use", "first").returncode == 0
     assert scene.passing() == ["tunnel"]
+
+
+@pytest.mark.ssh
+def test_the_choice_of_the_second_outlasts_down_and_up(two_servers: Callable[..., Scene]) -> None:
+    scene = two_servers('back = "1s"')
+    scene.exposure.up()
+    eventually(lambda: scene.standby().get("healthy"), within=30)
+    assert scene.exposure.run("tunnel", "use", "standby").returncode == 0
+    assert scene.exposure.run("down").returncode == 0
+    assert scene.opened() == []
+    scene.exposure.up()
+    assert scene.exposure.url == scene.ways["standby"]()
+    eventually(lambda: scene.exposure.status()["tunnel"]["reachable"], within=60)
+    assert (scene.passing(), scene.opened()) == (["standby"], ["standby"])
 
 
 @pytest.mark.ssh

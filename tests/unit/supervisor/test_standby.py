@@ -64,6 +64,13 @@ class Spare:
         self.scene.history.append("")
         self.scene.step("closed")
 
+    def chosen(self) -> str:
+        return self.scene.chosen
+
+    def choose(self, role: str) -> None:
+        self.scene.step("choose")
+        self.scene.chosen = role
+
 
 class DiedError(BaseException):
     """The supervisor was killed just there."""
@@ -77,7 +84,8 @@ class Scene(Plain):
         self.dead: set[str] = set()
         self.lost: set[str] = set()
         self.fails: set[str] = set()
-        self.dies_at = ""
+        self.dies_at = self.chosen = ""
+        self.misses = self.looks = 0
         self.opened: list[str] = []
         self.history: list[str] = []
         self.starts: list[str] = []
@@ -104,6 +112,11 @@ class Scene(Plain):
 
     def check(self, url: str, gateway: Any, *, whole: bool = False, waits: bool = False) -> Checked:
         role = url.removeprefix("https://").partition(".")[0]
+        if not waits:
+            self.looks += 1
+            if self.misses:
+                self.misses -= 1
+                return Checked(url, False, None, "bad luck", hop="edge")
         return Checked(url, role not in self.lost, True, "lost" if role in self.lost else "", hop="edge")
 
 
@@ -277,3 +290,84 @@ def test_one_that_is_asked_for_and_cannot_be_reached_is_not_opened(run: Callable
     until(loop, lambda: any("not opened" in str(event.data.get("text")) for event in loop.journal.events()), within=40)
     assert scene.opened == [TUNNEL]
     assert not loop.state.held
+
+
+def test_one_look_that_fails_is_not_enough_however_short_the_patience(run: Callable[[Scene], Loop]) -> None:
+    scene = Scene()
+    scene.spare.after, scene.spare.every = 0.01, {TUNNEL: 0.5, STANDBY: 0.05}
+    loop = run(scene)
+    until(loop, lambda: waits(loop))
+    for _ in range(3):
+        scene.misses, seen = 1, scene.looks
+        until(loop, lambda: scene.looks >= seen + 3)  # noqa: B023
+        assert (scene.misses, scene.opened) == (0, [TUNNEL])
+    assert "took-over" not in kinds(loop)
+    scene.misses = 1_000_000
+    until(loop, lambda: scene.opened == [STANDBY])
+
+
+def choose_second(scene: Scene, loop: Loop) -> None:
+    until(loop, lambda: waits(loop))
+    assert loop.standby.use(STANDBY) == ""
+    until(loop, lambda: scene.opened == [STANDBY] and waits(loop))
+
+
+def test_what_a_person_has_chosen_stays_when_the_supervisor_is_started_anew(run: Callable[[Scene], Loop]) -> None:
+    scene = Scene()
+    choose_second(scene, run(scene))
+    follower = run(scene)
+    until(follower, lambda: waits(follower))
+    seen = scene.looks
+    until(follower, lambda: scene.looks >= seen + 20, within=60)
+    assert (scene.opened, follower.state.held) == ([STANDBY], True)
+    assert follower.standby.use(TUNNEL) == ""
+    until(follower, lambda: scene.opened == [TUNNEL])
+    assert scene.chosen == ""
+
+
+def test_after_a_reboot_the_chosen_one_is_opened_and_no_other(run: Callable[[Scene], Loop]) -> None:
+    scene = Scene()
+    scene.spare.after, scene.chosen = 30.0, STANDBY
+    loop = run(scene)
+    until(loop, lambda: waits(loop))
+    assert (scene.opened, loop.state.held) == ([STANDBY], True)
+    assert TUNNEL not in scene.history
+
+
+def test_a_chosen_one_that_is_down_is_no_longer_chosen(run: Callable[[Scene], Loop]) -> None:
+    scene = Scene()
+    loop = run(scene)
+    choose_second(scene, loop)
+    scene.lost = {STANDBY}
+    until(loop, lambda: scene.opened == [TUNNEL])
+    assert (scene.chosen, loop.state.held) == ("", False)
+
+
+def test_a_choice_that_did_not_come_about_is_not_taken_up_later(run: Callable[[Scene], Loop]) -> None:
+    """The supervisor died before it closed the first one."""
+    scene = Scene()
+    scene.spare.after, scene.opened, scene.chosen = 30.0, [TUNNEL], STANDBY
+    loop = run(scene)
+    until(loop, lambda: waits(loop))
+    assert (scene.opened, scene.chosen, loop.state.held) == ([TUNNEL], "", False)
+
+
+def test_a_choice_that_cannot_be_written_down_counts_until_the_end_of_this_supervisor(
+    run: Callable[[Scene], Loop],
+) -> None:
+    scene = Scene()
+    scene.fails = {"choose"}
+    loop = run(scene)
+    choose_second(scene, loop)
+    assert (scene.chosen, loop.state.held) == ("", True)
+    assert any("could not be written down" in str(event.data.get("text")) for event in loop.journal.events())
+
+
+def test_without_a_second_tunnel_the_choice_is_forgotten(run: Callable[[Scene], Loop]) -> None:
+    scene = Scene()
+    loop = run(scene)
+    choose_second(scene, loop)
+    scene.spare = None
+    loop.take_config(scene)  # type: ignore[arg-type]
+    until(loop, lambda: scene.opened == [TUNNEL])
+    assert scene.chosen == ""

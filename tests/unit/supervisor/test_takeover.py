@@ -4,7 +4,7 @@ import pytest
 
 from exposer.state.facts import Checked
 from exposer.state.model import STANDBY, TUNNEL, Phase, Unit
-from exposer.supervisor.takeover import REMEMBERED, down, reason, way_back
+from exposer.supervisor.takeover import REMEMBERED, confirmed, down, reason, way_back
 
 UP = Unit(TUNNEL, phase=Phase.UP, healthy=True)
 HEARD, LOST = Checked("u", True, True), Checked("u", False, None, hop="edge")
@@ -28,6 +28,22 @@ def test_a_tunnel_is_down_when_its_agent_or_the_outside_says_so(
     unit: Unit, checked: Checked | None, heard: bool, is_down: bool | None
 ) -> None:
     assert down(unit, checked, heard) is is_down
+
+
+@pytest.mark.parametrize(
+    ("unit", "failed_looks", "sure"),
+    [
+        (UP, 0, False),
+        (UP, 1, False),
+        (UP, 2, True),
+        (UP.with_(healthy=False), 0, True),
+        (UP.with_(phase=Phase.FAILED), 0, True),
+    ],
+)
+def test_one_failed_look_has_to_be_confirmed_and_what_the_agent_says_of_itself_has_not(
+    unit: Unit, failed_looks: int, sure: bool
+) -> None:
+    assert confirmed(unit, failed_looks) is sure
 
 
 def why(carrier: str, **given: object) -> str:
