@@ -219,6 +219,7 @@ class House(Library):
             front=self.fronts.front(now),
             now=now,
             own=self.own_calls,
+            vault=self.store,
         )
 
     def _once(self, role: str, known: object, build: Any) -> Part:

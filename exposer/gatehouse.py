@@ -15,6 +15,7 @@ from exposer.gateway.front import Front
 from exposer.gateway.host import HostNginx
 from exposer.gateway.nginx import NginxProcess
 from exposer.gateway.own_calls import OwnCalls
+from exposer.gateway.own_keys import Vault
 from exposer.gateway.policy import compile
 from exposer.keys.model import Ring
 from exposer.openapi.declared import server_hosts
@@ -41,6 +42,7 @@ def make_gateway(
     front: Front | None,
     now: float,
     own: OwnCalls | None = None,
+    vault: Vault | None = None,
 ) -> NginxProcess:
     """nginx for the keys that pass `now`, and for what is published. `ring` gives the keys as they are later on."""
     folder = Path(places.runtime, "gateway")
@@ -76,6 +78,7 @@ def make_gateway(
         passing=lambda: {key.id for key in ring().passing(time.time())},
         runner=_runner(config, engine),
         own=own,
+        vault=vault,
         hidden=documented.hidden,
         reads=cache(partial(plain_reads, documented.document, documented.operations)),
     )

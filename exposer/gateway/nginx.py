@@ -11,7 +11,7 @@ from typing import Any
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError, LockedError
-from exposer.gateway import accesslog, front, host, proof, site
+from exposer.gateway import accesslog, front, host, own_keys, proof, site
 from exposer.gateway import folder as place
 from exposer.gateway.doors import SECOND
 from exposer.gateway.folder import revoke, sync_live
@@ -57,6 +57,7 @@ class NginxProcess:
         own: OwnCalls | None = None,
         hidden: Collection[Operation] = (),
         reads: Callable[[], Collection[str]] = tuple,
+        vault: own_keys.Vault | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.policy = policy
@@ -65,6 +66,7 @@ class NginxProcess:
         self._port = port
         self._templates = templates
         self._passing = passing
+        self._vault = vault
         self._runner: Runner = runner or host.HostNginx(binary)
         self._worker = self._runner.worker()
         self._paths = site.Paths(
@@ -145,6 +147,8 @@ class NginxProcess:
             known = entry.digest == self.digest or entry.detail.get("shape") == self.shape
             if alive and not entry.detail.get("rehearsal") and known and entry.digest == here and self._whole(entry):
                 place.fill(self.folder, self.policy.live & place.valid(self.folder), passing=self._passing)
+                kept = place.read(self.folder, [own_keys.FILE]).get(own_keys.FILE, "")
+                self.test.keys = own_keys.unsealed(kept, self._vault)
                 return entry
         return None
 
@@ -203,8 +207,9 @@ class NginxProcess:
         secure = self.policy.front.address(self.folder, str(mine.get("secure", ""))) if self.policy.front else ""
         taken = str(mine.get(SECOND, ""))
         second = front.choose_address(self.folder, taken, SECOND) if self.policy.doors else ""
-        own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
         texts = self._files(self.test.with_keys(), listen, mark, secure, second)
+        own = {"digest": self.digest, "frame": self._frame, "keys": self._keys, "listen": listen}
+        own |= {own_keys.FILE: own_keys.sealed(self.test.keys, self._vault)}
         before = place.read(self.folder, [accesslog.TESTS]).get(accesslog.TESTS, "").split()[-MOST_TESTS:]
         inside = [self.test.keys.inside.id] if self.test.keys else []  # the one that never leaves this machine
         tests = " ".join([*before, *inside])  # for who reads the log with us gone

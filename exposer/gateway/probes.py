@@ -11,11 +11,10 @@ from functools import partial
 
 from exposer.gateway import paths
 from exposer.gateway.credential import credential
-from exposer.gateway.passer import Passer
+from exposer.gateway.own_keys import OwnKey, OwnKeys
 from exposer.gateway.policy import Policy
 from exposer.gateway.proof import NOBODY
 from exposer.openapi.model import Operation
-from exposer.secret import Secret
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "EXPOSER", "get")
 ASKED = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # of the public address
@@ -23,32 +22,6 @@ NOWHERE = "/exposer-self-test"  # no backend is expected to have it
 PLACES = ("/", NOWHERE, "/.exposer", "/.exposer/nothing", "/./refused/404", "/.env", "/.git/config", "/server-status")
 MOST_ROUTES, MOST_HIDDEN = 3, 12
 NAME = "self-test"  # in place of a key's id, of calls that are our own
-
-
-@dataclass(frozen=True, slots=True)
-class OwnKey:
-    """A key made for the self-test alone. The gateway knows it from the beginning, and lets it in only while the
-    self-test says so; whenever else it is a key that was revoked."""
-
-    passer: Passer
-    clear: Secret
-
-    @property
-    def id(self) -> str:
-        return self.passer.id
-
-
-@dataclass(frozen=True, slots=True)
-class OwnKeys:
-    """`revoked` is never let in, `inside` while we ask the gateway itself, `outside` while we ask the public address:
-    with one for each of these no limit is in the way."""
-
-    revoked: OwnKey
-    inside: OwnKey
-    outside: OwnKey
-
-    def __iter__(self) -> Iterator[OwnKey]:
-        return iter((self.revoked, self.inside, self.outside))
 
 
 @dataclass(frozen=True, slots=True)

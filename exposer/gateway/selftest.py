@@ -16,11 +16,9 @@ from exposer.gateway.credential import credential
 from exposer.gateway.folder import DRAINING, LIVE, make_like, revoke
 from exposer.gateway.folder import read as read_files
 from exposer.gateway.own_calls import OwnCalls
-from exposer.gateway.passer import passers
+from exposer.gateway.own_keys import OwnKey, OwnKeys, mint_keys
 from exposer.gateway.policy import Policy
-from exposer.gateway.probes import OwnKey, OwnKeys, Probe, Question, probes, questions
-from exposer.keys.model import Ring
-from exposer.keys.ring import mint
+from exposer.gateway.probes import Probe, Question, probes, questions
 from exposer.openapi.model import Operation
 from exposer.wire import Answer, NoAnswerError, request, short_socket_path
 
@@ -56,19 +54,9 @@ class Proof:
     why: str = ""
 
 
-def mint_keys(policy: Policy) -> OwnKeys:
-    """Three new keys that the gateway will know. What they are in the clear is kept in this process's memory only."""
-    made = []
-    for label in ("revoked", "inside", "outside"):
-        ring, clear = mint(Ring(policy.salt), label, 0.0)
-        known = passers(ring.keys, (), 0.0)[0]
-        made.append(OwnKey(replace(known, label="", passes=False, is_test=True), clear))
-    return OwnKeys(*made)
-
-
 @dataclass
 class SelfTest:
-    """For one policy, in the folder of its gateway. `keys` is None until we have rendered its files ourselves; `reads`
+    """For one policy, in the folder of its gateway. `keys` is None until its files were rendered or taken over; `reads`
     gives calls that are harmless; `open` tells whether anybody may be let in just now."""
 
     folder: Path
@@ -83,7 +71,7 @@ class SelfTest:
     def with_keys(self) -> Policy:
         """The policy with new keys of ours in it, for files that are about to be written."""
         self.keys = mint_keys(self.policy)
-        return replace(self.policy, passers=(*self.policy.passers, *(key.passer for key in self.keys)))
+        return replace(self.policy, passers=(*self.policy.passers, *self.keys.passers))
 
     def hole(self, listen: str) -> str:
         """The first call that is not refused, as a sentence; "" when all are."""

@@ -73,12 +73,25 @@ class RingStore:
                 self._write(before, after)
             return result
 
+    def seal(self, text: str) -> str:
+        """Encrypts something else with the ring's key. Raises RingBrokenError, ValueError or OSError, as when there is
+        no ring yet."""
+        from cryptography.fernet import Fernet
+
+        return Fernet(self._masters_key() if self._master else self._own_key()).encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Decrypts that again; raises as `seal` does."""
+        return self._decrypted(sealed.encode()).decode()
+
     def _opened(self, sealed: bytes) -> bytes:
+        return self._decrypted(sealed[len(HEADER) :])
+
+    def _decrypted(self, token: bytes) -> bytes:
         """Decrypts with the key there is. A master that is new in the config finds a ring with a key of our own: that
         is taken too, and the next change encrypts it with the master."""
         from cryptography.fernet import Fernet, InvalidToken
 
-        token = sealed[len(HEADER) :]
         keys = [self._masters_key, self._own_key] if self._master else [self._own_key]
         trouble: Exception = ValueError("no key fits")
         for number, key in enumerate(keys):

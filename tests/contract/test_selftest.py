@@ -17,7 +17,7 @@ from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.selftests import SelfTests
 from exposer.supervisor.world import World
 from tests.support.eventually import eventually
-from tests.support.gateway import HIDDEN, Gate, log, op
+from tests.support.gateway import HIDDEN, VAULT, Gate, log, op
 from tests.support.overlay import overlay
 
 pytestmark = pytest.mark.nginx
@@ -203,8 +203,23 @@ class TestRunning:
         found = gate.part.prove(gate.entry, whole=True)
         assert (found.hole, found.trouble) == ("", "the gateway does not answer")
 
-    def test_one_that_was_taken_over_is_asked_what_can_be_asked_without_a_key(self, gate: Gate) -> None:
+    def test_one_that_was_taken_over_is_asked_all_of_it(self, gate: Gate) -> None:
+        gate.reads = ("/v1/items",)
         gate.start()
+        assert gate.entry is not None
+        gate.part.prove(gate.entry, whole=False)  # with the calls of the start
+        before = gate.part.prove(gate.entry, whole=True)
+        again = gate.make()
+        entry = again.adopt(gate.entries)
+        assert entry is not None
+        assert again.prove(entry, whole=True) == before
+        assert before.passed
+
+    def test_one_whose_keys_cannot_be_read_is_asked_what_can_be_asked_without(
+        self, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate.start()
+        monkeypatch.setattr(VAULT, "unseal", lambda sealed: sealed)  # the key to them is another by now
         again = gate.make()
         entry = again.adopt(gate.entries)
         assert entry is not None

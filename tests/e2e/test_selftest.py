@@ -1,6 +1,8 @@
 """An exposure goes online only after everything that must be refused was seen to be, and one call with a key passed."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +45,20 @@ def test_the_status_says_how_many_calls_were_refused_and_which_one_got_through(s
     assert checks["self_test"]["passed"] == "GET /api/notes"
     assert "self-test" in sample.run("status").stdout
     assert [event["kind"] for event in events(sample)].count("self-test") == 1
+
+
+def test_a_supervisor_that_takes_over_goes_on_asking_with_a_key(sample: Exposure) -> None:
+    sample.up()
+    before = sample.status()["checks"]["self_test"]
+    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+
+    def again() -> dict:
+        found = sample.status().get("checks", {}).get("self_test")
+        return found if found and found["at"] != before["at"] else {}
+
+    after = eventually(again, within=40)
+    assert (after["ok"], after["passed"]) == (True, before["passed"])
+    assert sample.get("/api/notes").status == 200
 
 
 def test_its_own_calls_are_not_among_those_of_callers_and_do_not_keep_it_awake(sample: Exposure) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from exposer.config.model import Auth, Limits, Rate
 from exposer.gateway.accesslog import parse
 from exposer.gateway.nginx import NginxProcess, Runner
@@ -83,6 +85,22 @@ class Reply:
     body: bytes
 
 
+class Vault:
+    """Stands for the key ring's, which encrypts with a key of its own."""
+
+    def __init__(self) -> None:
+        self._fernet = Fernet(Fernet.generate_key())
+
+    def seal(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        return self._fernet.decrypt(sealed.encode()).decode()
+
+
+VAULT = Vault()
+
+
 class Gate:
     """One gateway: `alice` and `bob` have keys. `close` ends it."""
 
@@ -132,6 +150,7 @@ class Gate:
             ca=ca,
             runner=self.runner,
             own=self.own_calls,
+            vault=VAULT,
             hidden=HIDDEN,
             reads=lambda: self.reads,
         )

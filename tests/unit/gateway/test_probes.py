@@ -5,8 +5,9 @@ import re
 import pytest
 
 from exposer.config.model import Auth
+from exposer.gateway.own_keys import mint_keys
 from exposer.gateway.probes import NOWHERE, Probe, probes, published, questions
-from exposer.gateway.selftest import mint_keys, read
+from exposer.gateway.selftest import read
 from exposer.keys.ring import new_ring
 from tests.support.gateway import HIDDEN, OPERATIONS, make_policy, op
 

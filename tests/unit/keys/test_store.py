@@ -12,6 +12,7 @@ import pytest
 from exposer.keys import ring as keys
 from exposer.keys.model import Ring
 from exposer.keys.store import RingBrokenError, RingStore
+from exposer.secret import Secret
 from tests.support.disk import fill, mounted
 
 NOW = 1_700_000_000.0
@@ -296,3 +297,25 @@ def test_a_full_disk_leaves_the_ring_as_it_was(tiny_disk: Path) -> None:
         add(store, "two")
     assert labels(store.read()) == ["one"]
     assert sorted(os.listdir(tiny_disk)) == ["filler", "keyring", "keyring.key", "keyring.lock"]
+
+
+@pytest.mark.parametrize("master", [None, Secret("a master key that is long enough")])
+def test_something_else_is_sealed_with_the_rings_key(tmp_path: Path, master: Secret | None) -> None:
+    store = RingStore(tmp_path, None if master is None else lambda: master)
+    add(store, "one")
+    sealed = store.seal("for nobody")
+    assert "nobody" not in sealed
+    assert RingStore(tmp_path, None if master is None else lambda: master).unseal(sealed) == "for nobody"
+    other = RingStore(tmp_path / "other")
+    other.path.parent.mkdir(mode=0o700)
+    add(other, "one")
+    for text in (sealed[:-9], "", "x"):
+        with pytest.raises(ValueError, match="no key fits"):
+            store.unseal(text)
+    with pytest.raises(ValueError, match="no key fits"):
+        other.unseal(sealed)
+
+
+def test_nothing_is_sealed_before_there_is_a_ring(store: RingStore) -> None:
+    with pytest.raises((RingBrokenError, OSError, ValueError)):
+        store.seal("for nobody")
