@@ -3,14 +3,14 @@
 import os
 import signal
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from exposer import procs
-from exposer.errors import ConfigError, ExposerError, LockedError
+from exposer.errors import ConfigError, ExposerError
 from exposer.gateway import accesslog, front, host, own_keys, proof, site
 from exposer.gateway import folder as place
 from exposer.gateway.doors import SECOND
@@ -18,7 +18,8 @@ from exposer.gateway.folder import revoke, sync_live
 from exposer.gateway.host import find_nginx
 from exposer.gateway.own_calls import OwnCalls
 from exposer.gateway.passer import kinds
-from exposer.gateway.policy import Policy, Upstream
+from exposer.gateway.policy import Policy
+from exposer.gateway.rehearsal import TURNOVER, Rehearsal
 from exposer.gateway.runner import Runner
 from exposer.gateway.selftest import Proof, SelfTest
 from exposer.openapi.model import Operation
@@ -30,7 +31,6 @@ __all__ = ["NginxProcess", "Runner", "find_nginx", "revoke", "sync_live"]
 DRAIN = 0.4  # how long busy connections get to end orderly before the old workers close what is idle
 CUT = 0.4  # how long calls of the generation before get to end when a key has: then they are cut, like its streams
 MOST_TESTS = 60
-TURNOVER = 10.0  # until a new generation must answer
 
 
 class NginxProcess:
@@ -215,56 +215,23 @@ class NginxProcess:
         tests = " ".join([*before, *inside])  # for who reads the log with us gone
         return {**texts, **own, accesslog.TESTS: tests, front.LISTEN: secure, SECOND: second}
 
-    def _files(self, policy: Policy, listen: str, *where: str) -> dict[str, str]:
+    def _files(self, policy: Policy, listen: str, *where: str, paths: site.Paths | None = None) -> dict[str, str]:
         user = (self._worker.user, self._worker.group) if self._worker else None
-        return site.render(policy, listen, self._paths, user, self._templates, *where)
+        return site.render(policy, listen, paths or self._paths, user, self._templates, *where)
 
     def _rehearse(self, texts: dict[str, str], record: Record, *, with_keys: bool = False) -> None:
-        """Tries the files out where nobody can reach them. Raises ConfigError when nginx or we cannot accept them.
-
-        The rehearsal has no backend and no valid key, but knows one that was withdrawn: whatever it does not refuse is
-        a hole, as in an own template that leaves out a check. `with_keys`: callers' keys are valid when these files
-        come into force, so what a key must not do is tried here too.
-        """
-        policy, withdrawn = proof.with_withdrawn(self.policy)
-        test = SelfTest(self.folder, policy, self.test.hidden) if with_keys else None
-        policy = test.with_keys() if test else policy
-        # Nobody calls a rehearsal from outside: behind the lock of addresses it would not show what the keys do.
-        nowhere = Upstream("http", "unix:no-backend.sock", "")
-        aside = replace(policy, allow_from=None, front=None, doors=False, upstream=nowhere)
-        user = (self._worker.user, self._worker.group) if self._worker else None
+        """Raises ConfigError when nginx or we cannot accept these files. `with_keys`: callers' keys are valid when they
+        come into force."""
         paths = replace(self._paths, workers=1, door="")
-        closed = site.render(aside, "unix:rehearsal.sock", paths, user, self._templates)
-        with (
-            place.stage(self.folder, texts) as real,
-            place.stage(self.folder, closed) as stage,
-            ThreadPoolExecutor(1) as beside,
-        ):
-            checked = beside.submit(self._runner.check, real)
-            try:
-                problem, failed = self._hole_in(stage, record, policy, withdrawn, test), None
-            except LockedError:
-                raise
-            except ExposerError as error:
-                problem, failed = "", error
-            if message := checked.result():  # first, as nginx itself knows best why it does not start
-                raise ConfigError(f"nginx refuses the gateway's files: {self._masked(message)}", self._hint())
-            if failed is not None:
-                raise failed
-            if problem:
-                raise ConfigError(f"the gateway would not be safe: {problem}", self._hint())
-
-    def _hole_in(
-        self, stage: Path, record: Record, policy: Policy, withdrawn: proof.Attempt, test: SelfTest | None
-    ) -> str:
-        """Starts nginx on the files there, and says what it does not refuse."""
-        process = self._runner.spawn(stage, lambda found: record(self._rehearsal(found)))
-        try:
-            base = f"unix:{stage}/rehearsal.sock"
-            procs.wait_until(lambda: proof.ask(base, proof.PROBING) != 0 or not process.alive(), TURNOVER)
-            return proof.hole(base, policy, withdrawn) or (replace(test, folder=stage).hole(base) if test else "")
-        finally:
-            self._runner.stop(process)
+        rehearsal = Rehearsal(self.folder, self.policy, self._runner, partial(self._files, paths=paths))
+        note = partial(Entry, self.role, detail={"rehearsal": True, "engine": self._runner.engine})
+        found = rehearsal.of(
+            texts, lambda process: record(note(process=process)), self.test.hidden, with_keys=with_keys
+        )
+        if found.refused:
+            raise ConfigError(f"nginx refuses the gateway's files: {self._masked(found.refused)}", self._hint())
+        if found.hole:
+            raise ConfigError(f"the gateway would not be safe: {found.hole}", self._hint())
 
     def _await_generation(self, process: ProcessId, listen: str, mark: str, old: Collection[ProcessId] = ()) -> None:
         """Until the new workers answer and the old ones take no more."""
@@ -326,9 +293,6 @@ class NginxProcess:
         if self.policy.doors:
             detail[SECOND] = texts.get(SECOND, "")
         return Entry(self.role, process, digest=self.digest, detail={**detail, "rendered": place.digests(texts)})
-
-    def _rehearsal(self, process: ProcessId) -> Entry:
-        return Entry(self.role, process, detail={"rehearsal": True, "engine": self._runner.engine})
 
     def _masked(self, message: str) -> str:
         """nginx may quote what it stumbles over."""
