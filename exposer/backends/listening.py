@@ -127,8 +127,8 @@ def _resolved(host: str) -> set[str]:
 
 
 def _answers(address: str, port: int) -> bool:
-    with suppress(OSError), socket.create_connection((address, port), timeout=0.5):
-        return True
+    with suppress(OSError), socket.create_connection((address, port), timeout=0.5) as made:
+        return bool(made.getsockname() != made.getpeername())  # Linux may connect a socket to itself
     return False
 
 

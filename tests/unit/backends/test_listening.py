@@ -1,9 +1,11 @@
 """Where a program listens, as the kernel prints it."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -39,10 +41,19 @@ def test_a_listener_on_all_addresses_is_found_and_one_on_the_loopback_is_fine() 
 
 
 def served(*addresses: str) -> tuple[list[socket.socket], int]:
-    """Listeners of this process on one port."""
-    first = socket.create_server((addresses[0], 0))
-    port = first.getsockname()[1]
-    return [first, *(socket.create_server((address, port)) for address in addresses[1:])], port
+    """Listeners of this process on one port that is free at each of the addresses."""
+    while True:
+        first = socket.create_server((addresses[0], 0))
+        sockets, port = [first], first.getsockname()[1]
+        try:
+            for address in addresses[1:]:
+                sockets.append(socket.create_server((address, port)))
+            return sockets, port
+        except OSError as error:
+            for each in sockets:
+                each.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 def mine() -> str:
@@ -50,6 +61,10 @@ def mine() -> str:
     found = sorted(address for address in listening.addresses() if ":" not in address)
     if not found:
         pytest.skip("this machine has only the loopback")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("198.51.100.1", 9))  # sends nothing; a network of Docker's may be gone in a moment, this one not
+        if (outward := probe.getsockname()[0]) in found:
+            return str(outward)
     return found[0]
 
 
@@ -74,12 +89,13 @@ def test_one_that_listens_on_a_second_address_is_found_there() -> None:
 
 
 def test_another_program_on_the_same_port_of_another_address_is_not_meant() -> None:
-    sockets, port = served("127.0.0.1")
-    code = f"import socket; s = socket.create_server(({mine()!r}, {port})); print('up', flush=True); input()"
+    sockets, port = served("127.0.0.1", mine())
+    keep = [sys.executable, "-c", "print('up', flush=True); input()"]
     with (
         sockets[0],
-        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+        subprocess.Popen(keep, pass_fds=[sockets[1].fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
     ):
+        sockets[1].close()  # now it is the other one's alone
         assert other.stdout is not None
         assert other.stdout.readline() == b"up\n"
         assert listening.beside(f"http://127.0.0.1:{port}") == []
