@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from exposer.gateway.front import has_ipv6
 from exposer.gateway.host import free_port as lasting_port  # no outgoing connection can take it
 from exposer.tls.served import Served
 from tests.support import pebble
@@ -31,19 +32,22 @@ SCANNER = REPOSITORY / ".venv-scanner" / "bin" / "python"
 class Direct(http.client.HTTPSConnection):
     """Goes to this machine whatever the name; the certificate is kept in `shown`."""
 
-    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext, address: str = "127.0.0.1") -> None:
         super().__init__(HOST, port, timeout=10, context=context)
         self._trust = context
+        self._address = address
         self.shown = b""
 
     def connect(self) -> None:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        plain = socket.create_connection((self._address, self.port), timeout=10)
         self.sock = self._trust.wrap_socket(plain, server_hostname=HOST)
         self.shown = self.sock.getpeercert(binary_form=True) or b""
 
 
-def ask(port: int, path: str, context: ssl.SSLContext, key: str = "") -> tuple[int, dict[str, str], bytes]:
-    connection = Direct(port, context)
+def ask(
+    port: int, path: str, context: ssl.SSLContext, key: str = "", address: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], bytes]:
+    connection = Direct(port, context, address)
     try:
         connection.request("GET", path, headers={"X-API-Key": key} if key else {})
         answer = connection.getresponse()
@@ -256,6 +260,14 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def own_files(folder: Path) -> str:
+    """The lines of a config for a certificate of one's own, which is good for a while."""
+    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
+    (folder / "chain.pem").write_text(pair.certificate)
+    (folder / "key.pem").write_text(pair.key.reveal())
+    return f'certificate = "{folder}/chain.pem"\nkey = "{folder}/key.pem"\n'
+
+
 def shorten(served: Served) -> None:
     """Puts a certificate in place that nears its end, for the same name."""
     served.keep(self_signed(HOST, datetime.now(UTC) - timedelta(days=80), days=90))
@@ -330,17 +342,28 @@ def test_a_certificate_that_cannot_serve_ends_the_start_with_the_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_callers_come_in_by_ipv6_as_well(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
+    https, plain = lasting_port(), lasting_port()
+    own = own_files(tmp_path)
+    exposure = make_exposure(config(https, plain, own))
+    exposure.up()
+    assert ask(https, "/api/notes", unverified(), exposure.key, address="::1")[0] == 200
+    assert ask(https, "/api/notes", unverified(), address="::1")[0] == 401
+    connection = http.client.HTTPConnection("::1", plain, timeout=10)
+    connection.request("GET", "/api/notes?a=1", headers={"Host": HOST})
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (308, f"https://{HOST}:{https}/api/notes?a=1")
+    connection.close()
+
+
 @pytest.mark.parametrize("taken", ["https_port", "http_port"])
 def test_a_port_that_somebody_has_ends_the_start_with_its_number(
     tmp_path: Path, make_exposure: Callable[..., Exposure], taken: str
 ) -> None:
     ports = {"https_port": lasting_port(), "http_port": lasting_port()}
-    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_text(pair.certificate)
-    key.write_text(pair.key.reveal())
-    more = f'certificate = "{chain}"\nkey = "{key}"\n'
-    exposure = make_exposure(config(ports["https_port"], ports["http_port"], more))
+    own = own_files(tmp_path)
+    exposure = make_exposure(config(ports["https_port"], ports["http_port"], own))
     with socket.create_server(("", ports[taken])):
         done = exposure.run("up", "-d")
     assert done.returncode == 1, done.stderr
@@ -351,12 +374,9 @@ def test_a_port_that_somebody_has_ends_the_start_with_its_number(
 
 
 def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
-    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_text(pair.certificate)
-    key.write_text(pair.key.reveal())
+    own = own_files(tmp_path)
     https = lasting_port()
-    exposure = make_exposure(config(https, lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure = make_exposure(config(https, lasting_port(), own))
     exposure.up()
     accepted = []
     for cipher in (c["name"] for c in ssl._create_unverified_context().get_ciphers()):
@@ -374,12 +394,9 @@ def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposu
 
 @pytest.mark.skipif(not SCANNER.exists(), reason="no TLS scanner here: scripts/setup_scanner")
 def test_a_tls_scanner_finds_nothing_weak(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
-    pair = self_signed(HOST, datetime.now(UTC) - timedelta(days=1), 90)
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    chain.write_text(pair.certificate)
-    key.write_text(pair.key.reveal())
+    own = own_files(tmp_path)
     https = lasting_port()
-    exposure = make_exposure(config(https, lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure = make_exposure(config(https, lasting_port(), own))
     exposure.up()
     scan = [str(SCANNER), str(Path(__file__).parent.parent / "support" / "scan_tls.py"), HOST, str(https)]
     done = subprocess.run(scan, capture_output=True, text=True, timeout=120)
