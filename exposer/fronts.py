@@ -50,8 +50,8 @@ class Fronts:
         return secure
 
     def trust(self) -> "ssl.SSLContext | None":
-        """What our own look from outside trusts in place of the system's authorities; None for those. Raises
-        ExposerError."""
+        """What our own look from outside trusts, when it is more than the system's authorities (`server`) or another
+        in place of them (`local`). Raises ExposerError."""
         import ssl
 
         if self._authority is not None:
