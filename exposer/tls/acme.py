@@ -54,6 +54,7 @@ def obtain(
     try:
         import requests
         from acme import errors, messages
+        from josepy.errors import Error as NonsenseError
     except ImportError:
         raise MissingError("a certificate from an ACME authority needs the Python package acme", INSTALL) from None
     key, waits = ec.generate_private_key(ec.SECP256R1()), _Waits()
@@ -71,9 +72,23 @@ def obtain(
     except errors.Error as error:
         said = f"the authority gave no certificate: {type(error).__name__} {error}"[:400]
         raise AcmeError(said, retry_after=waits.seconds) from None
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, NonsenseError, ValueError) as error:
         raise AcmeError(f"the authority at {directory} could not be asked ({type(error).__name__})") from None
     return Pair(chain, Secret(pem_of(key).decode()))
+
+
+def advice(directory: str, certificate: str, account: "RSAPrivateKey", ca_file: str = "") -> tuple[float | None, float]:
+    """When the authority would have this certificate (PEM) renewed (ARI, RFC 9773), None for no word of it, and when it
+    is to be asked again; both in seconds since 1970. Raises ExposerError."""
+    try:
+        import acme  # noqa: F401
+    except ImportError:
+        raise MissingError("asking an ACME authority needs the Python package acme", INSTALL) from None
+    try:
+        at, again = _client(directory, account, ca_file, _Waits()).renewal_time(certificate.encode())
+    except Exception as error:  # whatever the library makes of what it is told: it is advice, and no more
+        raise AcmeError(f"the authority gave no advice on renewal ({type(error).__name__})") from None
+    return at and at.timestamp(), again.timestamp()
 
 
 def _client(directory: str, account: "RSAPrivateKey", ca_file: str, waits: "_Waits") -> Any:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,17 @@ from exposer.errors import ExposerError
 from exposer.procs import Entry
 from exposer.secret import Secret
 from exposer.state.model import Look, Tell
-from exposer.tls.acme import obtain
+from exposer.tls.acme import advice, obtain
 from exposer.tls.dns import DnsHook
 from exposer.tls.served import Served, check_served
 from exposer.tunnels.provider import Direct, digest_of
 
 # The waits after failures in a row (seconds) before the authority is asked again.
 AGAIN = (60.0, 600.0, 3600.0, 6 * 3600.0)
+
+# When it is asked for the first time whether it wants a certificate renewed sooner, and how often after that.
+FIRST_ASKED, SHORTEST_ASKED, LONGEST_ASKED = 600.0, 600.0, 86400.0
+ONCE = timedelta(days=1)
 
 
 class Server(Direct):
@@ -32,6 +36,8 @@ class Server(Direct):
         self._served = served_by(self.tunnel, str(self.state))
         self._renewing: threading.Thread | None = None
         self._trouble = ""
+        self._ask_at = time.time() + FIRST_ASKED
+        self._wanted_at: float | None = None
         port = "" if self.tunnel.https_port == 443 else f":{self.tunnel.https_port}"
         self._url = f"https://{self.tunnel.hostname}{port}"
 
@@ -50,8 +56,8 @@ class Server(Direct):
     def look(self, entry: Entry) -> Look:
         ends = self._served.ends()
         now = datetime.now(UTC)
-        if not self._served.is_own and self._served.due(now):
-            self._renew_aside()
+        if not self._served.is_own:
+            self._follow(now)
         detail = {
             "certificate_ends": f"{ends:%Y-%m-%dT%H:%M:%SZ}" if ends else None,
             "warning": self._served.refused or self._trouble,
@@ -95,6 +101,7 @@ class Server(Direct):
             error.retry_after = wait  # type: ignore[attr-defined]
             raise
         self._served.keep(pair)
+        self._wanted_at = None  # that was said of the one before
         self._served.succeeded()
         self._trouble = ""
 
@@ -103,13 +110,41 @@ class Server(Direct):
         tunnel = self.tunnel
         return (tunnel.acme_kid, self.resolve(tunnel.acme_key)) if tunnel.acme_key else None
 
-    def _renew_aside(self) -> None:
-        """In a thread of its own: a look has to be short."""
-        busy = self._renewing is not None and self._renewing.is_alive()
-        if busy or time.time() < self._served.next_try():
+    def _follow(self, now: datetime) -> None:
+        """Renews in time, or sooner when the authority wants it; in a thread of its own, as a look has to be short."""
+        if self._renewing is not None and self._renewing.is_alive():
             return
-        self._renewing = threading.Thread(target=self._renew, name="certificate", daemon=True)
-        self._renewing.start()
+        at = now.timestamp()
+        if self._served.due(now) or self._wanted(now):
+            work = self._renew if at >= self._served.next_try() else None
+        else:
+            work = self._ask if at >= self._ask_at else None
+        if work is not None:
+            self._renewing = threading.Thread(target=work, name="certificate", daemon=True)
+            self._renewing.start()
+
+    def _wanted(self, now: datetime) -> bool:
+        """Whether the authority would have it renewed. One that always says so is not followed more than once a day."""
+        certificate = self._served.certificate()
+        return (
+            self._wanted_at is not None
+            and now.timestamp() >= self._wanted_at
+            and certificate is not None
+            and now >= certificate.not_valid_before_utc + ONCE
+        )
+
+    def _ask(self) -> None:
+        """What the authority says of the certificate that is served; one that does not answer is asked again later."""
+        now, pair = time.time(), self._served.pair()
+        self._ask_at = now + LONGEST_ASKED
+        if pair is None:
+            return
+        try:
+            ca = self.tunnel.acme_ca
+            self._wanted_at, again = advice(self.tunnel.acme, pair.certificate, self._served.account(), ca)
+        except (ExposerError, OSError):
+            return
+        self._ask_at = min(max(again, now + SHORTEST_ASKED), now + LONGEST_ASKED)
 
     def _renew(self) -> None:
         try:

@@ -24,6 +24,7 @@ def self_signed(host: str, begins: datetime, days: int, serial: int = 0) -> Pair
         .not_valid_before(begins)
         .not_valid_after(begins + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return Pair(made.public_bytes(serialization.Encoding.PEM).decode(), Secret(pem_of(key).decode()))
