@@ -7,10 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exposer import procs
+from exposer import ports, procs
 from exposer.errors import ExposerError
 from exposer.gateway import folder as place
-from exposer.gateway import host
 from exposer.secret import Secret
 
 CERTIFICATE, KEY, LISTEN = "tls.pem", "tls.key", "secure"
@@ -90,6 +89,14 @@ def secure_address(folder: Path) -> str:
     return place.read(folder, [LISTEN]).get(LISTEN, "")
 
 
+def asked_address(port: int) -> str:
+    """The address that `gateway.port` asks for. Raises ExposerError when another has it."""
+    try:
+        return f"127.0.0.1:{ports.check(port)}"
+    except ExposerError as error:
+        raise ExposerError(error.message, "choose another with gateway.port, or 0 for any that is free") from None
+
+
 def choose_address(folder: Path, mine: str, name: str) -> str:
     """The address of before (in the file `name`) when it is free, or `mine` already, so that clients and tunnels still
     find us; else any that is."""
@@ -98,9 +105,9 @@ def choose_address(folder: Path, mine: str, name: str) -> str:
         return last
     number = last.rpartition(":")[2]
     # The workers of one that was killed hold it for another moment.
-    if number.isdigit() and procs.wait_until(lambda: host.is_free(int(number)), SAME_PORT):
+    if number.isdigit() and procs.wait_until(lambda: ports.is_free(int(number)), SAME_PORT):
         return f"127.0.0.1:{number}"
-    return f"127.0.0.1:{host.free_port()}"
+    return f"127.0.0.1:{ports.free()}"
 
 
 def tidy(folder: Path, texts: Collection[str]) -> None:

@@ -4,10 +4,8 @@ import functools
 import grp
 import os
 import pwd
-import secrets
 import shutil
 import signal
-import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,7 +30,6 @@ MODULES = (  # of Debian and Ubuntu, of others, of nginx.org
     "/usr/lib64/nginx/modules/ngx_http_js_module.so",
     "/etc/nginx/modules/ngx_http_js_module.so",
 )
-LASTING_PORTS = range(20_000, 32_000)
 PROC = Path("/proc/self")
 # For the C library (mallopt(3)): do not return memory to the kernel. nginx takes and frees 1 MB for each of its tables
 # while it reads its files, and does that at every start and reload: 30 ms of it were page faults, 5 ms are left.
@@ -153,38 +150,6 @@ def certificates() -> str:
     """The file of the authorities that this machine trusts; "" when there is none."""
     places = (ssl.get_default_verify_paths().cafile or "", *CERTIFICATES)
     return next((place for place in places if place and Path(place).is_file()), "")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has, and that the kernel does not give to anybody's outgoing connection before
-    nginx has taken it, nor while nginx is started again."""
-    for _ in range(100):
-        with suppress(ExposerError):
-            return check_port(secrets.choice(LASTING_PORTS))
-    return check_port(0)
-
-
-def check_port(wanted: int) -> int:
-    """The port itself when it can be used; for 0 any that can. Raises ExposerError."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            raise ExposerError(
-                f"port {wanted} of 127.0.0.1 cannot be used: {error.strerror}",
-                "choose another with gateway.port, or 0 for any that is free",
-            ) from None
-        return int(probe.getsockname()[1])
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody has that port of 127.0.0.1."""
-    try:
-        check_port(port)
-    except ExposerError:
-        return False
-    return True
 
 
 def last_words(folder: Path) -> str:

@@ -280,7 +280,7 @@ class NginxProcess:
     def _choose_address(self) -> str:
         """The one that was asked for; else the last one, so that a tunnel still finds us; else any."""
         if self._port:
-            return f"127.0.0.1:{host.check_port(self._port)}"
+            return front.asked_address(self._port)
         return front.choose_address(self.folder, "", "listen")
 
     def _whole(self, entry: Entry) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from exposer import files, procs, wire
+from exposer import files, ports, procs, wire
 from exposer.config.model import Tunnel
 from exposer.errors import TimeoutExceededError
 from exposer.procs import Entry
@@ -15,7 +15,7 @@ from exposer.state.model import Look, Record, Tell
 from exposer.tunnels.cloudflared_log import OPTIONAL, explain, refused, unknown_flag
 from exposer.tunnels.cloudflared_named import HOSTNAME, Named, config_text, named, plain_hostname
 from exposer.tunnels.fact import Fault, TunnelError
-from exposer.tunnels.program import PATIENCE, Program, find_program, free_port, is_downloader, lines_of, port_of
+from exposer.tunnels.program import PATIENCE, Program, find_program, is_downloader, lines_of, port_of
 
 INSTALL = (
     "fetch it with `exposer tunnel install cloudflared`; Debian or Ubuntu: add Cloudflare's package repository, then "
@@ -151,7 +151,7 @@ class Cloudflared(Program):
             files.swap(str(token_file), own.token.encode())
         if own and own.credentials:
             files.swap(str(credentials_file), own.credentials.encode())
-        metrics = f"127.0.0.1:{free_port()}"
+        metrics = f"127.0.0.1:{ports.free()}"
         command = argv(
             binary,
             self.tunnel,

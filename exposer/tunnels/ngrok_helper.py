@@ -18,12 +18,11 @@ from typing import Any
 
 import yaml
 
-from exposer import files, procs, wire
+from exposer import files, ports, procs, wire
 from exposer.tunnels.fact import redact
 from exposer.tunnels.ngrok_codes import code_in
 from exposer.tunnels.ngrok_job import ENDPOINT, Job, agent_config, endpoint, read_job, wrapper
 from exposer.tunnels.ngrok_state import State, fold, hopeless, noise, read_line, settle, surprises, url_of
-from exposer.tunnels.program import free_port
 
 LOOK_EVERY = 5.0
 
@@ -67,7 +66,7 @@ class Keeper:
 
         _quieten()
         config = self.folder / "ngrok.yml"
-        files.swap(str(config), yaml.safe_dump(agent_config(self.job, free_port())).encode())
+        files.swap(str(config), yaml.safe_dump(agent_config(self.job, ports.free())).encode())
         self._pyngrok = conf.PyngrokConfig(
             ngrok_path=self._executable(),
             config_path=str(config),

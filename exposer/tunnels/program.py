@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -76,13 +75,6 @@ def is_downloader(path: str) -> bool:
     except OSError:
         return False
     return begin.startswith(b"#!") and _DOWNLOADS.search(begin) is not None
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def lines_of(entry: Entry, *, final: bool = False, head: bool = False) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.benchmarks import measure
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 FRAME = """
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log crit; worker_rlimit_nofile 8192;

@@ -16,7 +16,7 @@ from scripts.benchmarks import bare, loads, measure
 from scripts.benchmarks.gateway import FULL, OURS, PLAIN, make_targets
 from scripts.benchmarks.loads import HEADS, Comparison, Target, load
 from scripts.benchmarks.measure import HERE, Figure, Goal, MissingError, say
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 CADDY, HAPROXY, PYTHON = "Caddy", "HAProxy", "Starlette + httpx"
 VENV = HERE / ".venv-bench" / "bin" / "python"

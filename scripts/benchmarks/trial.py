@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scripts.benchmarks import measure
 from scripts.benchmarks.measure import EXPOSER, HERE, Cost
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 
 class Trial:

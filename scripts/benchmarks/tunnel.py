@@ -18,7 +18,8 @@ from scripts.benchmarks.measure import HERE, Figure, Goal, MissingError, say
 from scripts.benchmarks.trial import Trial, trial
 from tests.support import sshd
 from tests.support.eventually import eventually
-from tests.support.exposure import free_port, get
+from tests.support.exposure import get
+from tests.support.ports import free_port
 
 START, NOTICED = 0.5, 1.0  # seconds
 MEMORY, PROCESSOR = 60.0, 0.5  # MB, and per cent of one core

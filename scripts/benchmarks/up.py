@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from scripts.benchmarks import bare, measure
 from scripts.benchmarks.measure import HERE, Figure, Goal, ratio, say
 from scripts.benchmarks.trial import Trial, command_config, trial
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 LIMIT = 1.5
 PROCESS, AUTO, COMMAND = "exposer up, engine process", "exposer up, engine auto", "exposer up, a program"

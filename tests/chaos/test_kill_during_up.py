@@ -15,7 +15,8 @@ import pytest
 
 from exposer.procs import Ledger
 from tests.support.eventually import eventually
-from tests.support.exposure import EXPOSER, REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import EXPOSER, REPOSITORY, Exposure, get, sample_config
+from tests.support.ports import free_port
 from tests.support.unlucky import left, passing, processes
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]

@@ -19,8 +19,9 @@ from exposer.procs import Ledger, ProcessId
 from tests.chaos.test_kill_during_up import pause
 from tests.support.disk import fill, mounted
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
 from tests.support.families import family
+from tests.support.ports import free_port
 from tests.support.unlucky import processes
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]

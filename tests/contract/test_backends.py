@@ -15,6 +15,7 @@ from exposer.procs import Entry, Ledger
 from tests.support.backends import Stage, ask
 from tests.support.eventually import eventually
 from tests.support.images import SERVER
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -37,11 +38,6 @@ def command(tmp_path: Path) -> dict[str, object]:
 
 
 LOOPBACK = {"BIND": "127.0.0.1"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def test_a_program_is_started_until_healthy_and_ended(stage: Stage, command: dict[str, object]) -> None:

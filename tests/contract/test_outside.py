@@ -17,8 +17,8 @@ from exposer.state.facts import Checked
 from exposer.tunnels.edges import diagnose
 from tests.support.edge import Edge
 from tests.support.eventually import eventually
-from tests.support.exposure import free_port
 from tests.support.gateway import ANSWER, PROBE, Gate, log, make_policy
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

@@ -29,7 +29,8 @@ from exposer.tunnels.ngrok import Ngrok
 from exposer.tunnels.ssh import Ssh
 from tests.support import fake_cloudflared, fake_ngrok, fake_ssh_service
 from tests.support.eventually import eventually
-from tests.support.sshd import AVAILABLE, Sshd, free_port
+from tests.support.ports import free_port
+from tests.support.sshd import AVAILABLE, Sshd
 
 NGROK_TOKEN = "2abcStandInTokenThatIsSecret_7QyV9wN3"
 CLOUDFLARE_TOKEN = base64.b64encode(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest
 from exposer.journal import Journal
 from tests.support import fake_cloudflared
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 from tests.support.webhook import receiver
 
 pytestmark = pytest.mark.nginx

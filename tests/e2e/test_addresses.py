@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

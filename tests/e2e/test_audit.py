@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import EXPOSER, Exposure, free_port, sample_config
+from tests.support.exposure import EXPOSER, Exposure, sample_config
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

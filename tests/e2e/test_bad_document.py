@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port
+from tests.support.exposure import Exposure
+from tests.support.ports import free_port
 from tests.support.unlucky import config, left, moody, refused
 
 Make = Callable[..., Exposure]

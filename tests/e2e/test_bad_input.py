@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.backends import engine_runs
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 from tests.support.unlucky import left, moody, passing, refused
 
 Make = Callable[..., Exposure]

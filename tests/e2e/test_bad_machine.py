@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.backends import docker, engine_runs, left_over
-from tests.support.exposure import EXPOSER, Exposure, free_port
+from tests.support.exposure import EXPOSER, Exposure
 from tests.support.images import server_image
+from tests.support.ports import free_port
 from tests.support.unlucky import config, left, moody, refused
 
 Make = Callable[..., Exposure]

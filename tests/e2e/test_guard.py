@@ -12,7 +12,8 @@ import pytest
 
 from exposer.procs import started_at
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 PARTS = ("gateway", "backend")

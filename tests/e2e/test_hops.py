@@ -8,7 +8,8 @@ import pytest
 from tests.support import sshd
 from tests.support.edge import Edge
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.nginx, pytest.mark.ssh, pytest.mark.slow]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
+from tests.support.ports import free_port
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ import pytest
 from exposer.procs import started_at
 from exposer.render import templates_dir
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, get, sample_config
 from tests.support.keys import spoiled
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, get, sample_config
 from tests.support.keepalive import KeepAlive
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

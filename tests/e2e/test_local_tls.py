@@ -14,7 +14,8 @@ import pytest
 
 from exposer.tls.authority import LocalAuthority
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, get, sample_config
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 from tests.support.webhook import Receiver, receiver
 
 pytestmark = pytest.mark.nginx

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exposure import REPOSITORY, Exposure, free_port
+from tests.support.exposure import REPOSITORY, Exposure
+from tests.support.ports import free_port
 
 VENV = Path(os.environ.get("EXPOSER_TEST_BACKENDS", REPOSITORY / ".venv-backends")) / "bin"
 DATA = Path(os.environ.get("EXPOSER_TEST_DATA", REPOSITORY.parent / "shared" / "data" / "openapi"))

@@ -8,7 +8,8 @@ import yaml
 from openapi_spec_validator import validate
 
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, sample_config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
 
 FILE = """
 [backend]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from exposer.backends.listening import addresses
-from exposer.gateway.host import free_port as lasting_port
 from tests.support import sshd
 from tests.support.edge import Edge
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
 from tests.support.overlay import overlay
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 
@@ -105,7 +105,7 @@ def everywhere(make_exposure, extra: str = "") -> Exposure:
     """A backend that listens on all addresses of this machine."""
     if not addresses():
         pytest.skip("this machine has only the loopback")
-    text = sample_config(lasting_port()).replace(
+    text = sample_config(free_port()).replace(
         str(REPOSITORY / "scripts" / "sample_backend.py"), str(REPOSITORY / "tests" / "support" / "everywhere.py")
     )
     return make_exposure(text.replace("[tunnel]", f"{extra}\n[tunnel]"))

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from exposer.gateway.front import has_ipv6
-from exposer.gateway.host import free_port as lasting_port  # no outgoing connection can take it
 from exposer.tls.served import Served
 from tests.support import pebble
 from tests.support.certificates import self_signed
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, free_port, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, sample_config
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 HOST = "api.exposer.test"
@@ -76,7 +76,7 @@ http_port = {plain}
 def test_a_certificate_is_got_from_an_acme_authority_and_renewed_without_dropping_a_call(
     tmp_path: Path, make_exposure: Callable[..., Exposure]
 ) -> None:
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     with pebble.Pebble(tmp_path / "pebble", plain) as authority:
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
@@ -124,7 +124,7 @@ def test_a_certificate_is_got_from_an_acme_authority_and_renewed_without_droppin
 def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_so_without_it(
     tmp_path: Path, make_exposure: Callable[..., Exposure]
 ) -> None:
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     secret = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
     with pebble.Pebble(tmp_path / "pebble", plain, accounts={"kid-1": secret}) as authority:
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
@@ -159,7 +159,7 @@ urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(place, json.
 def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certificate(
     tmp_path: Path, make_exposure: Callable[..., Exposure], then: str
 ) -> None:
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     hook, said, held = tmp_path / "dns.py", tmp_path / "said.jsonl", tmp_path / "held"
     with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:
         write_hook(hook, said, authority, f"while os.path.exists({str(held)!r}): time.sleep(0.05)")
@@ -193,11 +193,11 @@ def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certifi
 def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
     tmp_path: Path, make_exposure: Callable[..., Exposure]
 ) -> None:
-    https, hook, said = lasting_port(), tmp_path / "dns.py", tmp_path / "said.jsonl"
+    https, hook, said = free_port(), tmp_path / "dns.py", tmp_path / "said.jsonl"
     with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it would find nobody by http
         write_hook(hook, said, authority)
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
-        exposure = make_exposure(config(https, lasting_port(), f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
+        exposure = make_exposure(config(https, free_port(), f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
         exposure.up()
         eventually(lambda: listening(https), within=20)
         assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
@@ -208,7 +208,7 @@ def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
 
 @pytest.mark.skipif(not pebble.AVAILABLE, reason="pebble is not installed")
 def test_three_renewals_under_load_lose_no_call(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     with pebble.Pebble(tmp_path / "pebble", plain, life=15) as authority:
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
@@ -278,7 +278,7 @@ def test_a_name_that_leads_elsewhere_gets_no_certificate_and_the_authority_is_no
 ) -> None:
     if not pebble.AVAILABLE:
         pytest.skip("pebble is not installed")
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it looks where nobody is
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
@@ -300,7 +300,7 @@ def test_own_certificate_files_are_served_and_new_ones_taken_over(
         key.write_text(pair.key.reveal())
         chain.write_text(pair.certificate)
 
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     write(HOST)
     exposure = make_exposure(config(https, plain, f'certificate = "{chain}"\nkey = "{key}"\n'))
     exposure.up()
@@ -334,7 +334,7 @@ def test_a_certificate_that_cannot_serve_ends_the_start_with_the_reason(
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_text("torn" if wrong == "torn" else pair.certificate)
     key.write_text(pair.key.reveal())
-    exposure = make_exposure(config(lasting_port(), lasting_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
+    exposure = make_exposure(config(free_port(), free_port(), f'certificate = "{chain}"\nkey = "{key}"\n'))
     done = exposure.run("up", "-d", "--timeout", "20s")
     assert done.returncode != 0
     says = {"other": "is not for api.exposer.test", "ended": "has ended", "torn": "cannot be used"}[wrong]
@@ -344,7 +344,7 @@ def test_a_certificate_that_cannot_serve_ends_the_start_with_the_reason(
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_callers_come_in_by_ipv6_as_well(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
-    https, plain = lasting_port(), lasting_port()
+    https, plain = free_port(), free_port()
     own = own_files(tmp_path)
     exposure = make_exposure(config(https, plain, own))
     exposure.up()
@@ -361,7 +361,7 @@ def test_callers_come_in_by_ipv6_as_well(tmp_path: Path, make_exposure: Callable
 def test_a_port_that_somebody_has_ends_the_start_with_its_number(
     tmp_path: Path, make_exposure: Callable[..., Exposure], taken: str
 ) -> None:
-    ports = {"https_port": lasting_port(), "http_port": lasting_port()}
+    ports = {"https_port": free_port(), "http_port": free_port()}
     own = own_files(tmp_path)
     exposure = make_exposure(config(ports["https_port"], ports["http_port"], own))
     with socket.create_server(("", ports[taken])):
@@ -375,8 +375,8 @@ def test_a_port_that_somebody_has_ends_the_start_with_its_number(
 
 def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
     own = own_files(tmp_path)
-    https = lasting_port()
-    exposure = make_exposure(config(https, lasting_port(), own))
+    https = free_port()
+    exposure = make_exposure(config(https, free_port(), own))
     exposure.up()
     accepted = []
     for cipher in (c["name"] for c in ssl._create_unverified_context().get_ciphers()):
@@ -395,8 +395,8 @@ def test_weak_and_old_tls_is_refused_from_everywhere(tmp_path: Path, make_exposu
 @pytest.mark.skipif(not SCANNER.exists(), reason="no TLS scanner here: scripts/setup_scanner")
 def test_a_tls_scanner_finds_nothing_weak(tmp_path: Path, make_exposure: Callable[..., Exposure]) -> None:
     own = own_files(tmp_path)
-    https = lasting_port()
-    exposure = make_exposure(config(https, lasting_port(), own))
+    https = free_port()
+    exposure = make_exposure(config(https, free_port(), own))
     exposure.up()
     scan = [str(SCANNER), str(Path(__file__).parent.parent / "support" / "scan_tls.py"), HOST, str(https)]
     done = subprocess.run(scan, capture_output=True, text=True, timeout=120)

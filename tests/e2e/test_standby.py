@@ -13,7 +13,8 @@ import pytest
 from exposer.journal import Journal
 from tests.support import fake_cloudflared, fake_ngrok, sshd
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, get, sample_config
+from tests.support.ports import free_port
 from tests.support.unlucky import processes
 
 pytestmark = pytest.mark.nginx

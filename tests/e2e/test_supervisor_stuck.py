@@ -9,8 +9,9 @@ import pytest
 from exposer.procs import started_at
 from tests.e2e.test_guard import PARTS, closed, guards, reasons
 from tests.support.eventually import eventually
-from tests.support.exposure import Exposure, free_port, get, sample_config
+from tests.support.exposure import Exposure, get, sample_config
 from tests.support.hung import hung
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 Make = Callable[..., Exposure]

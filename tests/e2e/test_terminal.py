@@ -14,7 +14,8 @@ import pytest
 
 from exposer.procs import started_at
 from tests.support.eventually import eventually
-from tests.support.exposure import EXPOSER, Exposure, free_port, get
+from tests.support.exposure import EXPOSER, Exposure, get
+from tests.support.ports import free_port
 from tests.support.unlucky import left, moody
 
 pytestmark = pytest.mark.nginx

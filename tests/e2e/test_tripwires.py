@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, free_port, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
 

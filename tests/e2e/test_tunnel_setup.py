@@ -18,7 +18,8 @@ import pytest
 from exposer.config.tables import PROVIDERS
 from tests.support import fake_cloudflare_account as cloudflare
 from tests.support import fake_cloudflared, fake_ngrok, sshd
-from tests.support.exposure import EXPOSER, Exposure, free_port, sample_config
+from tests.support.exposure import EXPOSER, Exposure, sample_config
+from tests.support.ports import free_port
 
 TOKEN = "eyJhIjogImFjY291bnQiLCAidCI6ICIwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDciLCAicyI6ICJjMlZqY21WMCJ9"
 HEX = "0123456789abcdef" * 2

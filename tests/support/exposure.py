@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,13 +13,6 @@ from tests.support.eventually import eventually
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SAMPLE_BACKEND = REPOSITORY / "scripts" / "sample_backend.py"
 EXPOSER = [sys.executable, "-m", "exposer"]
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Answer:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from exposer.tls.authority import LocalAuthority
 from tests.support.eventually import eventually
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 AVAILABLE = shutil.which("pebble") is not None and shutil.which("pebble-challtestsrv") is not None
 

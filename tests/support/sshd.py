@@ -9,14 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 AVAILABLE = bool(shutil.which("ssh") and shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def keygen(path: Path) -> Path:

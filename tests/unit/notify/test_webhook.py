@@ -12,7 +12,7 @@ from exposer.errors import ExposerError, MissingError
 from exposer.notify.notice import Notice
 from exposer.notify.webhook import Webhook, signature
 from exposer.secret import Secret
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 from tests.support.webhook import receiver
 
 NOTICE = Notice("welink", "address-changed", "the public address is now https://b", {"url": "https://b"})

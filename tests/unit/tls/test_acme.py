@@ -19,7 +19,7 @@ from exposer.tls.served import Served
 from exposer.tunnels.server import Server
 from tests.support.certificates import self_signed
 from tests.support.eventually import eventually
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 HOST = "api.example.com"
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)

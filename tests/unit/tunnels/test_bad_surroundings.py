@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from exposer import procs, wire
+from exposer import ports, procs, wire
 from exposer.errors import ExposerError
 from exposer.gateway.front import has_ipv6
-from exposer.gateway.host import check_port
-from tests.support.exposure import free_port
+from tests.support.ports import free_port
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -79,7 +78,7 @@ def test_ipv6_only_an_address_of_that_kind_is_asked_like_any_other(here6: http.s
 def test_a_busy_port_is_told_by_its_number(here: http.server.ThreadingHTTPServer) -> None:
     port = here.server_address[1]
     with pytest.raises(ExposerError, match=str(port)):
-        check_port(port)
+        ports.check(port)
 
 
 def test_dns_failure_is_told_apart_from_a_server_that_is_not_there() -> None:
