@@ -24,6 +24,8 @@ AGAIN = (60.0, 600.0, 3600.0, 6 * 3600.0)
 FIRST_ASKED, SHORTEST_ASKED, LONGEST_ASKED = 600.0, 600.0, 86400.0
 ONCE = timedelta(days=1)
 
+DNS = "dns-records.json"  # beside the certificate: what the DNS hook has put in place and not yet removed
+
 
 class Server(Direct):
     """There is no process: the gateway takes a new certificate over by a reload. This part sees to it that one is
@@ -92,7 +94,7 @@ class Server(Direct):
                 self._served.account(),
                 ca_file=self.tunnel.acme_ca,
                 binding=self._binding(),
-                dns=DnsHook(self.tunnel.dns_hook, self.tunnel.dns_wait) if self.tunnel.dns_hook else None,
+                dns=self._dns(),
             )
         except ExposerError as error:
             failures = self._served.failures()
@@ -104,6 +106,10 @@ class Server(Direct):
         self._wanted_at = None  # that was said of the one before
         self._served.succeeded()
         self._trouble = ""
+
+    def _dns(self) -> DnsHook | None:
+        tunnel = self.tunnel
+        return DnsHook(tunnel.dns_hook, tunnel.dns_wait, self._served.folder / DNS) if tunnel.dns_hook else None
 
     def _binding(self) -> tuple[str, Secret] | None:
         """What an authority that asks for it knows its customer by."""

@@ -185,6 +185,9 @@ def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certifi
         eventually(lambda: listening(https), within=20)
         assert ask(https, "/api/notes", unverified(), exposure.key)[0] == 200
         assert (exposure.state / exposure.name / "tls" / "account.key").read_bytes() == account
+        told = [(each["action"], each["value"]) for each in map(json.loads, said.read_text().splitlines())]
+        added, removed = ({value for does, value in told if does == which} for which in ("add", "remove"))
+        assert added == removed, "the record of the killed order is gone as well"
         exposure.run("down")
     eventually(lambda: not Path(f"/proc/{program}/exe").exists())
 

@@ -10,10 +10,10 @@ from exposer.errors import ExposerError, MissingError
 from exposer.tls.dns import DnsHook
 
 
-def hook(tmp_path: Path, end: str = "") -> DnsHook:
+def hook(tmp_path: Path, end: str = "", memory: Path | None = None) -> DnsHook:
     said = tmp_path / "said"
     code = f"import sys; open({str(said)!r}, 'a').write(sys.stdin.read() + chr(10)); {end}"
-    return DnsHook((sys.executable, "-c", code), 0.0)
+    return DnsHook((sys.executable, "-c", code), 0.0, memory)
 
 
 def told(tmp_path: Path) -> list[str]:
@@ -43,3 +43,48 @@ def test_a_program_that_fails_ends_the_try_with_its_own_words(tmp_path: Path) ->
 def test_a_program_that_is_not_there_is_missed(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no such program"), DnsHook((str(tmp_path / "none"),)).record("n", "v"):
         raise AssertionError
+
+
+def values(tmp_path: Path) -> list[tuple[str, str]]:
+    lines = (tmp_path / "said").read_text().splitlines()
+    return [(each["action"], each["value"]) for each in map(json.loads, lines)]
+
+
+def test_what_a_killed_one_has_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    memory = tmp_path / "records"
+    killed = hook(tmp_path, memory=memory).record("n", "old")
+    killed.__enter__()  # and nobody leaves it
+    with hook(tmp_path, memory=memory).record("n", "new"):
+        assert values(tmp_path) == [("add", "old"), ("remove", "old"), ("add", "new")]
+    assert not memory.exists()
+
+
+def test_what_could_not_be_removed_is_tried_again(tmp_path: Path) -> None:
+    memory = tmp_path / "records"
+    failing = f"sys.exit('remove' in open({str(tmp_path / 'said')!r}).readlines()[-1])"
+    for value in ("1", "2"):
+        with hook(tmp_path, failing, memory).record("n", value):
+            pass
+    assert json.loads(memory.read_text()) == [["n", "1"], ["n", "2"]]
+    with hook(tmp_path, memory=memory).record("n", "3"):
+        assert values(tmp_path)[-3:] == [("remove", "1"), ("remove", "2"), ("add", "3")]
+    assert not memory.exists()
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b'"n"', b"[1]", b'[["n"]]'])
+def test_a_torn_memory_hinders_nothing(tmp_path: Path, torn: bytes) -> None:
+    memory = tmp_path / "records"
+    memory.write_bytes(torn)
+    memory.chmod(0o600)
+    with hook(tmp_path, memory=memory).record("n", "v"):
+        pass
+    assert told(tmp_path) == ["add", "remove"]
+
+
+def test_without_a_place_to_remember_it_nothing_is_put_into_the_dns(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ExposerError),
+        hook(tmp_path, memory=tmp_path / "none" / "records").record("n", "v"),
+    ):
+        raise AssertionError
+    assert not (tmp_path / "said").exists()
