@@ -162,6 +162,8 @@ def panic(ours: Trial, far: "subprocess.Popen[str]", env: dict[str, str]) -> Cut
     assert far.stdout
     far.stdin.write("begin\n")
     far.stdin.flush()
+    if far.stdout.readline() != "watching\n":
+        raise RuntimeError("nobody watches the link")
     answer = str(ours.folder / "panic")
     Path(answer).unlink(missing_ok=True)
     ended: list[float] = []
