@@ -1,5 +1,6 @@
 """Which certificate the gateway shows, and where, by one config."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ class Fronts:
         self._served = _served(tunnel, places) if tunnel.provider == "server" else None
         self._thumbprint = ""
         self._ipv6 = has_ipv6()
+        self._resolvers = _resolvers() if self._served else ()
 
     def front(self, now: float) -> Front | None:
         """As it should be now; cheap enough for every cycle. Raises ExposerError, OSError."""
@@ -38,6 +40,8 @@ class Fronts:
         tunnel = self._tunnel
         public = Public(tunnel.hostname, tunnel.https_port, tunnel.http_port, self._thumbprint, self._ipv6)
         pair = self._served.pair()
+        if self._served.stapled:
+            public = replace(public, stapled=True, resolvers=self._resolvers)
         return Front(public=public) if pair is None else Front(pair.certificate, pair.key, public)
 
     def listen(self, listen: str) -> str:
@@ -74,6 +78,12 @@ class Fronts:
     def watched(self) -> list[Path]:
         """Own certificate files: their change counts at once."""
         return [Path(path) for path in self._served.paths] if self._served is not None and self._served.is_own else []
+
+
+def _resolvers() -> tuple[str, ...]:
+    from exposer.tls.stapling import resolvers
+
+    return resolvers()
 
 
 def _authority(places: Places) -> "LocalAuthority":

@@ -19,13 +19,16 @@ SAME_PORT = 2.0  # how long the port of before is waited for: another may cost t
 @dataclass(frozen=True, slots=True)
 class Public:
     """For a server that the world calls by name: `port` of all its addresses speaks TLS, `plain` sends callers
-    there and answers an authority's challenges with the account's `thumbprint`, if there is one."""
+    there and answers an authority's challenges with the account's `thumbprint`, if there is one. By `resolvers` nginx
+    finds who speaks for a certificate that is `stapled`."""
 
     hostname: str
     port: int = 443
     plain: int = 80
     thumbprint: str = ""
     ipv6: bool = True
+    stapled: bool = False
+    resolvers: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:

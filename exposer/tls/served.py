@@ -17,6 +17,7 @@ from exposer import files
 from exposer.errors import ConfigError, ExposerError
 from exposer.secret import Secret
 from exposer.tls.authority import FOLDER, Pair
+from exposer.tls.stapling import can_be_stapled
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -38,6 +39,7 @@ class Served:
         self.paths = own or (str(self.folder / KEPT),)
         self.is_own = own is not None
         self.refused = ""
+        self.stapled = False  # what `pair` gave last
         self._refused_at = datetime.min.replace(tzinfo=UTC)
         self._reading = threading.Lock()
         self._hostname = hostname
@@ -152,6 +154,7 @@ class Served:
             if self.is_own and found is not None and self._hostname:
                 _check(found[1], self._hostname, datetime.now(UTC))
             self._pair, self._certificate = found or (None, None)
+            self.stapled = found is not None and can_be_stapled(found[0].certificate)
             self.refused = ""
         except ExposerError as error:
             if self._pair is None:
