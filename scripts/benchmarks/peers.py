@@ -19,6 +19,7 @@ from scripts.benchmarks.measure import HERE, Figure, Goal, MissingError, say
 from tests.support.ports import free_port
 
 CADDY, HAPROXY, PYTHON = "Caddy", "HAProxy", "Starlette + httpx"
+COUNTING = "HAProxy, with rates"
 VENV = HERE / ".venv-bench" / "bin" / "python"
 
 # `handle` would be sorted ahead of a refusal that stands beside it: here each decides in its own place.
@@ -64,12 +65,17 @@ frontend front
     acl listed path_reg -f {folder}/paths.lst
     http-request deny deny_status 401 unless known
     http-request deny deny_status 404 unless METH_GET listed
+    {rates}
     http-request del-header X-API-Key
     default_backend back
 backend back
     http-reuse always
     server origin {backend}
 """
+# What each key asks for in a minute is counted, as ours does; the bound is out of reach.
+RATES = """stick-table type string len 64 size 10k expire 2m store http_req_rate(60s)
+    http-request track-sc0 hdr(X-API-Key)
+    http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1000000000 }"""
 
 
 def run(rounds: int) -> list[Figure]:
@@ -89,7 +95,7 @@ def run(rounds: int) -> list[Figure]:
         if name not in (OURS, PLAIN)
     ]
     notes = [
-        f"{FULL.operations} operations and {FULL.keys} keys; ours with its limits as well, the others without",
+        f"{FULL.operations} operations and {FULL.keys} keys; ours with all its limits, of the others one with rates",
         f"wrk: {loads.CONNECTIONS} keep-alive connections, {loads.SECONDS} s a round; each on one core with one worker",
         "the last two columns: ours by this, in requests/s and in requests for the same CPU time",
     ]
@@ -102,12 +108,17 @@ def others(stack: ExitStack, folder: Path, cores: Sequence[int]) -> dict[str, Ta
     targets = {OURS: ours[OURS], PLAIN: ours[PLAIN]}
     clear = re.findall(r"exp_\w+", Path(ours[OURS].script).read_text())
     origin = stack.enter_context(bare.nginx(folder / "behind", bare.ORIGIN, body=loads.BODY))[0]
-    made = {"caddy": (CADDY, caddy), "haproxy": (HAPROXY, haproxy), str(VENV): (PYTHON, starlette)}
-    for program, (name, make) in made.items():
+    made = (
+        ("caddy", CADDY, caddy),
+        ("haproxy", HAPROXY, haproxy),
+        ("haproxy", COUNTING, partial(haproxy, rates=RATES)),
+        (str(VENV), PYTHON, starlette),
+    )
+    for program, name, make in made:
         if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
             say(f"  {name} is not installed")
             continue
-        place = folder / name.split()[0].lower()
+        place = folder / re.sub("[^a-z]+", "-", name.lower())
         place.mkdir()
         port, pid = stack.enter_context(make(place, f"127.0.0.1:{origin}", clear))
         bare.await_answer(port)
@@ -127,11 +138,11 @@ def caddy(folder: Path, backend: str, keys: Sequence[str]) -> Iterator[tuple[int
 
 
 @contextmanager
-def haproxy(folder: Path, backend: str, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
+def haproxy(folder: Path, backend: str, keys: Sequence[str], rates: str = "") -> Iterator[tuple[int, int]]:
     port = free_port()
     (folder / "keys.map").write_text("".join(f"{key} 1\n" for key in keys))
     (folder / "paths.lst").write_text("".join(f"^{pattern}$\n" for pattern in _patterns()))
-    (folder / "haproxy.cfg").write_text(HAPROXY_CONFIG.format(port=port, folder=folder, backend=backend))
+    (folder / "haproxy.cfg").write_text(HAPROXY_CONFIG.format(port=port, folder=folder, backend=backend, rates=rates))
     with log_sink(folder), program(["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"], folder) as pid:
         yield port, pid
 
