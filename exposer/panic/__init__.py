@@ -8,6 +8,7 @@ import sys
 import time
 
 from exposer import files, procs
+from exposer.panic import elsewhere
 from exposer.panic.bounded import Attempt, within
 from exposer.panic.cut import Cut
 from exposer.panic.options import HELP, Options
@@ -121,7 +122,7 @@ def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
     from exposer.panic.report import write
 
     for cut in cuts:
-        _whatever_happens(cut, Cut.tell_people)
+        _whatever_happens(cut, elsewhere.tell_people)
     return [write(cut) for cut in cuts]
 
 

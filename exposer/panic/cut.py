@@ -4,6 +4,7 @@ import os
 import time
 
 from exposer import files, procs
+from exposer.panic import elsewhere
 from exposer.panic.bounded import Attempt, within
 from exposer.panic.datapath import CUT_FIRST, WATCHERS, DataPath, shut_doors
 from exposer.panic.find import family, strays, supervisor
@@ -12,7 +13,7 @@ from exposer.panic.options import Options
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from typing import Any
 else:
     import _signal as signal
@@ -38,7 +39,7 @@ class Cut:
         self._begun = begun
         self.locking: Attempt | None = None
         self._shutting: Attempt | None = None
-        self._people: tuple[dict[str, Any], dict[str, str]] | None = None
+        self.people: tuple[dict[str, Any], dict[str, str]] | None = None
         self.entries: list[procs.Entry] = []
         self.path = DataPath(self.step, self.trouble, self.notes)
 
@@ -92,82 +93,40 @@ class Cut:
         """Ends the data path: tunnel and gateway at once, then the backend, the supervisor and what is left."""
         procs.hurry()
         self.entries = self._ledger()
-        self._step_aside()
-        self.path.cut(self.entries)
-        self._shutting = Attempt(self._shut)
-        self._shutting.over(LOCK_SECONDS)
+        self._each(self._step_aside, lambda: self.path.cut(self.entries), self._withdraw)
         self.cut_ms = self.elapsed()
         procs.take_time()
         self.step("data path cut")
-        self._cut_at_provider()
-        self._remember_people()
-        self._end(WATCHERS, self.entries)
-        self._cut_late()
-        self._end({entry.role for entry in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries)
-        for entry in self.entries:
-            if entry.role == "backend":
-                self._cut_backend(entry)
+        self._each(
+            lambda: elsewhere.cut_at_provider(self),
+            lambda: elsewhere.remember_people(self),
+            lambda: self._end(WATCHERS, self.entries),
+            self._cut_late,
+            lambda: self._end({e.role for e in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries),
+            self._cut_backends,
+        )
         self.step("backend cut")
 
-    def _cut_at_provider(self) -> None:
-        """In the background, where a credential is configured; not for a drill, nor when only a time is over."""
-        if self.locking is None or self.options.drill:
-            return
-        watching = [e for e in self.entries if e.role == "supervisor" and e.detail.get("at_provider")]
-        if not watching:
-            return
-        from exposer.panic import aside
-        from exposer.panic.report import path_of
-
-        found = watching[-1].detail["at_provider"]
-        jobs = found if isinstance(found, list) else [found]
-        try:
-            places = [str(job["credential"]).partition(":") for job in jobs]
-            names = [name for scheme, _, name in places if scheme == "env"]
-            aside.begin("exposer.panic.provider", jobs, aside.environment(names, watching[-1].process), path_of(self))
-            where = " and ".join(str(job["provider"]) for job in jobs)
-            self.notes.append(f"the tunnel is being cut at {where} too; the report will say what came of it")
-            self.step("provider asked")
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            self.trouble.append(f"the tunnel could not be cut at its provider: {error}")
-
-    def _remember_people(self) -> None:
-        """Who is to be told, while it can be known how. A drill is nobody's business: it comes back."""
-        watching = [e for e in self.entries if e.role == "supervisor" and e.detail.get("people")]
-        if not watching or self.options.drill:
-            return
-        from exposer.panic import aside
-
-        names = [str(name) for name in watching[-1].detail["people"].get("env", ())]
-        self._people = watching[-1].detail["people"], aside.environment(names, watching[-1].process)
-        self.notes.append("the people in [notify] are being told; the report will say what came of it")
-
-    def tell_people(self) -> None:
-        """In the background; the supervisor, which tells them else, is dead, and with it what it had not sent yet."""
-        if self._people is None:
-            return
-        from exposer.panic import aside
-        from exposer.panic.report import path_of
-
-        (job, found), self._people = self._people, None
-        said = {**job, "name": self.name, "kind": self._kind, "reason": self.options.reason, "at": self.began}
-        said |= {"cut_ms": self.cut_ms, "locked": self.locked, "still_open": self.open}
-        try:
-            aside.begin("exposer.notify.last", said, found, path_of(self))
-        except OSError as error:
-            self.trouble.append(f"the people in [notify] could not be told: {error.strerror}")
+    def _each(self, *steps: "Callable[[], object]") -> None:
+        """Whatever goes wrong in one of them keeps none of the others from being done."""
+        for step in steps:
+            try:
+                step()
+            except Exception as error:
+                self.trouble.append(f"{type(error).__name__}: {error}")
 
     def finish(self) -> None:
         """What may take its time now that nothing leaves any more: nginx's log, the keys, the lock on a slow disk."""
-        try:
-            self.path.end_gateway(self.entries, self._is_shut())
-            self.step("gateway ended")
-        finally:
-            for entry in self.entries:
-                if entry.detail.get("leash"):
-                    self.path.signal(entry, signal.SIGKILL)
-        self._put_ring_aside()
-        self.insist_on_lock()
+        self._each(self._end_gateway, self._end_leash, self._put_ring_aside, self.insist_on_lock)
+
+    def _end_gateway(self) -> None:
+        self.path.end_gateway(self.entries, self._is_shut())
+        self.step("gateway ended")
+
+    def _end_leash(self) -> None:
+        for entry in self.entries:
+            if entry.detail.get("leash"):
+                self.path.signal(entry, signal.SIGKILL)
 
     def _cut_late(self) -> None:
         """Without a lock the supervisor may have gone on until now; and a ledger may be gone, torn or wrong: then our
@@ -211,6 +170,11 @@ class Cut:
             if entry.role in roles and not entry.detail.get("leash"):  # its end would be the gateway's, log and all
                 self.path.signal(entry, signal.SIGKILL)
 
+    def _cut_backends(self) -> None:
+        for entry in self.entries:
+            if entry.role == "backend":
+                self._cut_backend(entry)
+
     def _cut_backend(self, entry: procs.Entry) -> None:
         mode = self.backend_mode()
         if entry.process is None or mode == "keep":
@@ -230,6 +194,11 @@ class Cut:
     def adopted(self, entry: procs.Entry) -> bool:
         """A container that ran before us is not ours to end, unless that was asked for in so many words."""
         return entry.detail.get("kind") == "container" and not self.options.backend
+
+    def _withdraw(self) -> None:
+        """Begins to, and does not wait for a disk that hangs."""
+        self._shutting = Attempt(self._shut)
+        self._shutting.over(LOCK_SECONDS)
 
     def _shut(self) -> None:
         """No gateway accepts a key without its file, and none is reached without its socket."""
@@ -270,14 +239,14 @@ class Cut:
         return self.backend_mode() == "stop" and not self.adopted(entry)
 
     @property
-    def _kind(self) -> str:
+    def kind(self) -> str:
         return "drill" if self.options.drill else "panic" if self.locking else "cut"
 
     def as_dict(self) -> "dict[str, Any]":
         return {
             "name": self.name,
             "reason": self.options.reason,
-            "kind": self._kind,
+            "kind": self.kind,
             "at": self.began,
             "cut_ms": self.cut_ms,
             "locked": self.locked,

@@ -133,3 +133,25 @@ def test_what_goes_wrong_there_is_in_the_report_and_changes_nothing_here(exposur
     (said,) = report_of(exposure)["provider"]
     assert "could not be cut at its provider" in said
     assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"people": "x"},
+        {"people": ["x"]},
+        {"people": {"env": 5}},
+        {"at_provider": 5},
+        {"at_provider": [[]]},
+        {"at_provider": {"credential": []}},
+        {"panic": []},
+    ],
+    ids=str,
+)
+def test_nonsense_on_record_keeps_nothing_from_being_cut(exposure: Exposure, nonsense: dict[str, object]) -> None:
+    supervisor = exposure.families["supervisor"][0]
+    exposure.ledger.keep(lambda entry: entry.role != "supervisor")
+    exposure.ledger.append(Entry("supervisor", supervisor, detail=nonsense))
+    exposure.panic()
+    assert exposure.dead(*ALL)
+    assert Path(exposure.places.lock).exists()
