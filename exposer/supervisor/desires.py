@@ -8,7 +8,8 @@ from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, Phase
 from exposer.state.plan import NOT_WISHED, Wish
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.ports import Part, Rooms
-from exposer.supervisor.world import World, failed
+from exposer.supervisor.workers import failed
+from exposer.supervisor.world import World
 
 ADVISE_EVERY = 86_400.0
 

@@ -3,12 +3,10 @@
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exposer import procs
-from exposer.errors import ExposerError, of_system
 from exposer.notify.hook import ROLE as HOOK
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import (
@@ -33,6 +31,7 @@ from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.inbox import Inbox
 from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
 from exposer.supervisor.proving import insist, proved
+from exposer.supervisor.workers import Job, Workers
 
 if TYPE_CHECKING:
     from exposer.backends.early import Early
@@ -42,8 +41,6 @@ COMPANIONS = {BACKEND: ("link", "network")}
 
 # A self-test that met a change of the gateway, or trouble, is made anew so often, after so long (seconds).
 TESTS, TEST_AGAIN = 4, 0.5
-
-Job = Callable[[], Fact | None]
 
 
 class World:
@@ -58,7 +55,7 @@ class World:
         self.early: Early | None = None  # the backend's first start, where it is under way already
         self._tell = tell
         self._turns: dict[str, int] = {}  # odd while a part is being changed by us
-        self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
+        self._workers = Workers(self.inbox)
 
     def observe(self) -> None:
         """Has a last look taken at each part whose process has ended by itself: it may know why."""
@@ -67,38 +64,38 @@ class World:
             if entry.process is not None and not entry.process.alive():
                 if self.entries.pop(role, None) is None:
                     continue  # a look in a worker has noticed it just now
-                self._submit(role, lambda role=role, entry=entry: self._post_mortem(role, entry))  # type: ignore[misc]
+                self._workers.submit(role, lambda role=role, entry=entry: self._post_mortem(role, entry))  # type: ignore[misc]
 
     def perform(self, action: Action, part: Part | None, rooms: Rooms, upstream: str) -> None:
         """Begins an action; what comes of it arrives in the inbox."""
         match action:
             case Start(role=role) | Reload(role=role) if role == SCHEMA:
-                self._submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
+                self._workers.submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
             case Start(role=role) if part is not None:
-                self._submit(role, self._turning(role, lambda: self._start(role, part, rooms)))
+                self._workers.submit(role, self._turning(role, lambda: self._start(role, part, rooms)))
             case Reload(role=role) if part is not None and isinstance(part, Reloadable):
-                self._submit(role, self._turning(role, lambda: self._reload(role, part)), keeps=True)
+                self._workers.submit(role, self._turning(role, lambda: self._reload(role, part)), keeps=True)
             case LookAt(role=role) if role == SCHEMA:
-                self._submit(role, lambda: rooms.read_document(upstream), keeps=True)
+                self._workers.submit(role, lambda: rooms.read_document(upstream), keeps=True)
             case LookAt(role=role):
-                self._submit(role, lambda: self._look(role), keeps=True)
+                self._workers.submit(role, lambda: self._look(role), keeps=True)
             case Stop(role=role):
-                self._submit(role, self._turning(role, lambda: self._stop(role)))
+                self._workers.submit(role, self._turning(role, lambda: self._stop(role)))
             case _:
                 self.inbox.put(Failed(action.role, f"{action.role}: nothing to do this with", keeps=True))
 
     def publish(self, rooms: Rooms, documented: Documented, url: str) -> None:
-        self._submit("publish", lambda: Published(rooms.publish(documented, url), url), keeps=True)
+        self._workers.submit("publish", lambda: Published(rooms.publish(documented, url), url), keeps=True)
 
     def check(self, rooms: Rooms, url: str, *, whole: bool) -> None:
-        self._submit(
+        self._workers.submit(
             "check",
             lambda: rooms.check(url, self.parts.get(GATEWAY), whole=whole),
             otherwise=lambda why: Checked(url, False, None, why),
         )
 
     def check_waiting(self, rooms: Rooms, url: str) -> None:
-        self._submit(
+        self._workers.submit(
             "check",
             lambda: Waited(rooms.check(url, self.parts.get(GATEWAY), waits=True)),
             otherwise=lambda why: Waited(Checked(url, False, None, why)),
@@ -106,7 +103,9 @@ class World:
 
     def self_test(self) -> None:
         """Has what runs, and is open, tested."""
-        self._submit("self-test", lambda: self._tested(opened=True), otherwise=lambda why: SelfTested(trouble=why))
+        self._workers.submit(
+            "self-test", lambda: self._tested(opened=True), otherwise=lambda why: SelfTested(trouble=why)
+        )
 
     def announce(self, rooms: Rooms, url: str, before: str) -> None:
         def job() -> Fact:
@@ -118,18 +117,20 @@ class World:
                     self.ledger.keep(lambda entry: entry.role != HOOK)
             return Announced(url, before)
 
-        self._submit("announce", job, otherwise=lambda why: Announced(url, before, why))
+        self._workers.submit("announce", job, otherwise=lambda why: Announced(url, before, why))
 
     def renew(self, rooms: Rooms, now: float) -> None:
-        self._submit("networks", lambda: Renewed(rooms.renew_networks(now)), keeps=True)
+        self._workers.submit("networks", lambda: Renewed(rooms.renew_networks(now)), keeps=True)
 
     def inspect(self, seal: str) -> None:
         """Has the parts looked at that somebody else may have changed."""
-        self._submit("seals", lambda: Inspected(seal, self._broken(seal)), otherwise=lambda why: Inspected(seal, ()))
+        self._workers.submit(
+            "seals", lambda: Inspected(seal, self._broken(seal)), otherwise=lambda why: Inspected(seal, ())
+        )
 
     def cancel(self, role: str, rooms: Rooms) -> None:
         """Ends what a start under way has put on record so far; the start itself then fails."""
-        self._submit("cancel", lambda: self._sweep(role, rooms), keeps=True)
+        self._workers.submit("cancel", lambda: self._sweep(role, rooms), keeps=True)
 
     def drain(self, role: str) -> bool:
         """Asks nginx to take no new calls and to end with the last running one; False when that cannot be asked."""
@@ -145,7 +146,7 @@ class World:
         return None if entry is None else entry.process
 
     def close(self) -> None:
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
     def _start(self, role: str, part: Part, rooms: Rooms) -> Fact:
         begun = time.monotonic()
@@ -270,41 +271,9 @@ class World:
             if entry.role == role:
                 rooms.end(entry)
 
-    def _submit(
-        self, role: str, job: Job, *, keeps: bool = False, otherwise: Callable[[str], Fact] | None = None
-    ) -> None:
-        def run() -> None:
-            try:
-                fact = job()
-            except (ExposerError, OSError) as error:
-                told = failed(role, error, keeps=keeps)
-                fact = otherwise(told.error) if otherwise else told
-            except Exception as error:  # a bug must not kill the loop; it is shown and journalled
-                text = f"{type(error).__name__}: {error}"
-                fact = otherwise(text) if otherwise else Failed(role, text, code="internal", keeps=keeps)
-            if fact is not None:
-                self.inbox.hear(fact)
-
-        self._workers.submit(run)
-
 
 def _gone(role: str, look: Look, otherwise: str) -> Gone:
     return Gone(role, look.error or otherwise, look.fatal, float(look.detail.get("wait") or 0.0))
-
-
-def failed(role: str, raised: ExposerError | OSError, *, keeps: bool) -> Failed:
-    """An error as a fact about a part; `keeps` when what ran before still runs."""
-    error = of_system(raised) if isinstance(raised, OSError) else raised
-    return Failed(
-        role,
-        error.message,
-        error.hint,
-        error.code,
-        error.exit_code,
-        fatal=bool(getattr(error, "fatal", False)),
-        keeps=keeps,
-        wait=float(getattr(error, "retry_after", 0.0) or 0.0),
-    )
 
 
 def _how_it_ended(entry: Entry) -> str:

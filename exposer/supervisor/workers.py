@@ -1,0 +1,56 @@
+"""Slow work, done in threads of its own; what comes of it arrives in the inbox as a fact."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from exposer.errors import ExposerError, of_system
+from exposer.state.facts import Fact, Failed
+from exposer.supervisor.inbox import Inbox
+
+Job = Callable[[], Fact | None]
+
+
+class Workers:
+    """At most eight things at a time."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
+
+    def submit(
+        self, role: str, job: Job, *, keeps: bool = False, otherwise: Callable[[str], Fact] | None = None
+    ) -> None:
+        """Its error becomes a Failed, or what `otherwise` makes of the sentence."""
+
+        def run() -> None:
+            try:
+                fact = job()
+            except (ExposerError, OSError) as error:
+                told = failed(role, error, keeps=keeps)
+                fact = otherwise(told.error) if otherwise else told
+            except Exception as error:  # a bug must not kill the loop; it is shown and journalled
+                text = f"{type(error).__name__}: {error}"
+                fact = otherwise(text) if otherwise else Failed(role, text, code="internal", keeps=keeps)
+            if fact is not None:
+                self._inbox.hear(fact)
+
+        self._threads.submit(run)
+
+    def close(self) -> None:
+        """What has not begun is not begun any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def failed(role: str, raised: ExposerError | OSError, *, keeps: bool) -> Failed:
+    """An error as a fact about a part; `keeps` when what ran before still runs."""
+    error = of_system(raised) if isinstance(raised, OSError) else raised
+    return Failed(
+        role,
+        error.message,
+        error.hint,
+        error.code,
+        error.exit_code,
+        fatal=bool(getattr(error, "fatal", False)),
+        keeps=keeps,
+        wait=float(getattr(error, "retry_after", 0.0) or 0.0),
+    )
