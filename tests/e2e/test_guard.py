@@ -150,6 +150,18 @@ def test_a_tunnel_of_its_own_ends_with_supervisor_and_guard(make_exposure, tmp_p
         process.communicate()
 
 
+def test_killed_as_soon_as_the_tunnel_is_on_record_they_take_it_along(make_exposure, tmp_path) -> None:
+    exposure = tunnelled(make_exposure, tmp_path)
+    with exposure.begin("up") as process:
+        deadline = time.monotonic() + 40
+        while not exposure.pid("tunnel"):  # as quickly as it can be seen
+            assert time.monotonic() < deadline
+        parts = [exposure.pid("tunnel"), *workers(exposure)]
+        kill(*guards(exposure, leash=False), process.pid)
+        eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
+        process.communicate()
+
+
 def test_supervisor_and_guard_stopped_together_are_cut_when_the_lease_is_over(make_exposure, tmp_path) -> None:
     exposure = tunnelled(make_exposure, tmp_path, lease="6s")
     with start(exposure) as process:
