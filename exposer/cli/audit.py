@@ -202,7 +202,8 @@ def verify() -> None:
         when = "" if broken.at is None else time.strftime(" of %Y-%m-%d %H:%M:%S", time.localtime(broken.at))
         error = ExposerError(
             f"row {broken.seq} of {broken.table}{when}: {broken.why}",
-            "what stands before that row is as it was written; keep a copy of journal.db before you go on",
+            "what stands before that row is as it was written; to begin a new record, keep this one elsewhere: "
+            "journal.db and journal.db.heads",
         )
         error.code = "altered"
         raise error

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,11 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._heads = path.with_name(f"{path.name}.heads")
-        with told(f"{path} cannot be used", f"move it away to go on without it: mv {path} {path}.old"):
+        self._heads, self._wal = path.with_name(f"{path.name}.heads"), path.with_name(f"{path.name}-wal")
+        self._written: dict[str, Head] = {}  # the newest rows that are ours
+        self._lost: dict[str, Head] = {}  # those that somebody has altered since
+        away = f"mv {path} {path}.old; mv {self._heads} {path}.old.heads"
+        with told(f"{path} cannot be used", f"move it away to go on without it: {away}"):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
             try:
@@ -136,10 +139,21 @@ class Journal:
         with self._lock, told("the journal could not be read"):
             return {name: self._newest(name) for name in TABLES}
 
-    def note_heads(self) -> None:
-        """Writes the heads beside the journal, so that rows taken off its end are missed. Raises OSError."""
-        said = {name: [head.seq, head.chain] for name, head in self.heads().items()}
+    def note_heads(self) -> list[str]:
+        """Writes the heads beside the journal, so that rows taken off its end are missed. Raises OSError.
+
+        Returns the tables whose end is not what was noted or written before: there that stays noted, else the rows
+        that come after would hide it.
+        """
+        before, heads = self.noted_heads(), self.heads()
+        with self._lock, told("the journal could not be read"):
+            for name in TABLES:
+                self._look_for_written(name)
+            lost = self._lost | {name: head for name, head in before.items() if not self._holds(name, head)}
+        self._flush()  # a loss of power must not take rows that were noted
+        said = {name: [head.seq, head.chain] for name, head in (heads | lost).items()}
         files.swap(str(self._heads), json.dumps({"at": time.time(), **said}).encode())
+        return list(lost)
 
     def noted_heads(self) -> dict[str, Head]:
         """The heads as they were noted last; none when nothing was noted, or it cannot be read."""
@@ -175,12 +189,36 @@ class Journal:
         with self._lock, told("the journal could not be written"):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
+                self._look_for_written(table)
                 yield self._newest(table)
+                newest = self._newest(table)
                 self._db.execute("COMMIT")
+                self._written[table] = newest
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _flush(self) -> None:
+        """SQLite itself does so only now and then."""
+        with suppress(FileNotFoundError):
+            fd = os.open(self._wal, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def _look_for_written(self, table: str) -> None:
+        """What we wrote last must still be there: whoever writes after it would follow another row."""
+        head = self._written.get(table)
+        if head is not None and not self._holds(table, head):
+            self._lost.setdefault(table, head)
+
+    def _holds(self, table: str, head: Head) -> bool:
+        """Whether a row is as it was, or its time is over."""
+        kept = self._db.execute("SELECT seq FROM kept WHERE name = ?", (table,)).fetchone()
+        row = self._db.execute(f"SELECT chain FROM {table} WHERE seq = ?", (head.seq,)).fetchone()  # noqa: S608
+        return head.seq <= (kept[0] if kept else 0) if row is None else row[0] == head.chain
 
     def _newest(self, table: str) -> Head:
         row = self._db.execute(f"SELECT seq, chain FROM {table} ORDER BY seq DESC LIMIT 1").fetchone()  # noqa: S608

@@ -13,6 +13,7 @@ TOLD = frozenset(
         "container-changed",
         "config-drift",
         "key-leaked",
+        "record-altered",
     }
 ).union(("took-over", "both-down", "advice"))
 # Degraded for less than this (seconds) is nobody's business.

@@ -111,6 +111,7 @@ class Recorder:
         self._due = {"turn": 0.0, "heads": 0.0, "keep": 0.0, "post": time.monotonic() + 60.0}
         self._noted: Mapping[str, Head] = {}
         self._unposted = ""
+        self._altered = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
@@ -233,9 +234,14 @@ class Recorder:
 
     def _note_heads(self) -> None:
         heads = self._journal.heads()
-        if heads != self._noted:
-            self._journal.note_heads()
-            self._noted = heads
+        if heads == self._noted:
+            return
+        lost = self._journal.note_heads()
+        self._noted = heads
+        if lost and not self._altered:
+            self._altered = True
+            text = f"ALARM: the end of the record was altered ({' and '.join(lost)}), see: exposer audit verify"
+            self._tell(Recorded("record-altered", text, data={"tables": lost}))
 
     def _keep(self) -> None:
         """Removes what is too old, piece by piece, and lets others in between."""

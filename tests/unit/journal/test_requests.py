@@ -2,11 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from exposer.journal.chain import SEPARATOR, link_request
+from exposer.journal.queries import COLUMNS
 from exposer.journal import Filter, Journal, JournalError, Request
 from tests.unit.journal.test_events import tamper
 
@@ -102,6 +104,53 @@ def test_an_altered_row_is_named(journal: Journal, path: Path, statement: str, s
     assert found is not None
     assert (found.table, found.seq) == ("requests", seq)
     assert why in found.why
+
+
+RELINKED = "UPDATE requests SET bytes = 1, chain = {chain!r} WHERE seq = 5"
+
+
+def relinked(path: Path) -> str:
+    """The newest row changed, with the hash that goes with it."""
+    db = sqlite3.connect(path)
+    before = db.execute("SELECT chain FROM requests WHERE seq = 4").fetchone()[0]
+    row = list(db.execute(f"SELECT {COLUMNS} FROM requests WHERE seq = 5").fetchone())
+    db.close()
+    row[6] = 1
+    return RELINKED.format(chain=link_request(before, SEPARATOR.join(map(str, row))))
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize(
+    "harm",
+    [lambda path: "DELETE FROM requests WHERE seq > 2", lambda path: "DELETE FROM requests", relinked],
+)
+def test_nobody_hides_what_was_done_to_the_newest_rows_by_going_on(
+    journal: Journal, path: Path, harm: Callable[[Path], str], noted: bool
+) -> None:
+    journal.record([call(n) for n in range(1, 6)], {})
+    if noted:
+        assert journal.note_heads() == []
+    tamper(path, harm(path))
+    for n in range(10, 20):
+        journal.record([call(n)], {})
+        assert journal.note_heads() == ["requests"]
+    found = journal.broken()
+    assert found is not None
+    assert (found.table, found.seq) == ("requests", 5)
+    again = Journal(path)
+    assert again.note_heads() == ["requests"]
+    assert again.broken() == found
+    again.close()
+
+
+def test_rows_whose_time_is_over_are_not_missed_by_the_note_of_the_newest(journal: Journal) -> None:
+    journal.record([call(n) for n in range(5)], {})
+    journal.note_heads()
+    journal.record([call(n) for n in range(5, 10)], {})
+    while journal.forget(NOON + 8, 10**9):
+        pass
+    assert journal.note_heads() == []
+    assert journal.broken() is None
 
 
 def test_two_calls_in_each_others_place_are_found(journal: Journal, path: Path) -> None:
