@@ -33,15 +33,19 @@ class Broken:
 def broken(db: sqlite3.Connection, lock: threading.Lock, heads: Mapping[str, Head]) -> Broken | None:
     """The first row that does not fit, events first. Reads in pieces, so that writers wait for a moment only."""
     for table in SELECT:
-        if found := _broken(db, lock, table, heads.get(table)):
-            return found
+        while (found := _broken(db, lock, table, heads.get(table), begins := _begin(db, lock, table))) is not None:
+            if _begin(db, lock, table)[0] == begins[0]:
+                return found
+            # else rows whose time is over were removed meanwhile: we look again from where it begins now
     return None
 
 
-def _broken(db: sqlite3.Connection, lock: threading.Lock, table: str, head: Head | None) -> Broken | None:
-    with lock:
-        kept = db.execute("SELECT seq, chain FROM kept WHERE name = ?", (table,)).fetchone()
-    seq, before = (int(kept[0]), str(kept[1])) if kept else (0, START)
+def _broken(
+    db: sqlite3.Connection, lock: threading.Lock, table: str, head: Head | None, begins: tuple[int, str, int | None]
+) -> Broken | None:
+    seq, before, first = begins
+    if first is not None and first <= seq:
+        return Broken(table, first, None, f"it was put in: the record begins behind number {seq}")
     if head is not None and head.seq < seq:
         head = None  # its row has been removed since, because its time was over
     text = f"SELECT {SELECT[table]} FROM {table} WHERE seq > ? ORDER BY seq LIMIT {BATCH}"  # noqa: S608
@@ -58,6 +62,15 @@ def _broken(db: sqlite3.Connection, lock: threading.Lock, table: str, head: Head
     if head is not None and head.seq > seq:
         return Broken(table, seq + 1, None, f"it is missing: rows up to number {head.seq} were there")
     return None
+
+
+def _begin(db: sqlite3.Connection, lock: threading.Lock, table: str) -> tuple[int, str, int | None]:
+    """What the first row follows, and its number. Both at one moment: rows may be removed meanwhile."""
+    kept = "(SELECT ? AS name) LEFT JOIN kept USING (name)"
+    text = f"SELECT kept.seq, kept.chain, (SELECT min(seq) FROM {table}) FROM {kept}"  # noqa: S608
+    with lock:
+        seq, chain, first = db.execute(text, (table,)).fetchone()
+    return (0, START, first) if seq is None else (int(seq), str(chain), first)
 
 
 def _walk(table: str, rows: list[tuple[Any, ...]], seq: int, before: str, head: Head | None) -> Broken | None:

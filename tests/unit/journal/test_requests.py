@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from exposer.journal import Filter, Journal, JournalError, Request, verify
 from exposer.journal.chain import SEPARATOR, link_request
 from exposer.journal.queries import COLUMNS
-from exposer.journal import Filter, Journal, JournalError, Request
 from tests.unit.journal.test_events import tamper
 
 NOON = 1_795_700_000.0
@@ -141,6 +141,40 @@ def test_nobody_hides_what_was_done_to_the_newest_rows_by_going_on(
     assert again.note_heads() == ["requests"]
     assert again.broken() == found
     again.close()
+
+
+@pytest.mark.parametrize(("kept", "seq"), [(0, 0), (0, -7), (3, 3), (3, 1)])
+def test_a_row_put_in_before_the_first_is_named(journal: Journal, path: Path, kept: int, seq: int) -> None:
+    journal.record([call(n) for n in range(1, 10)], {})
+    while kept and journal.forget(NOON + kept + 1, 10**9):
+        pass
+    assert journal.broken() is None
+    columns = COLUMNS.removeprefix("seq, ")
+    tamper(path, f"INSERT INTO requests SELECT {seq}, {columns}, chain FROM requests WHERE seq = 5")
+    found = journal.broken()
+    assert found is not None
+    assert (found.table, found.seq) == ("requests", seq)
+    assert "put in" in found.why
+
+
+def test_rows_that_are_removed_just_now_because_their_time_is_over_are_no_loss(journal: Journal, path: Path) -> None:
+    """By the supervisor, while a command verifies."""
+    journal.record([call(n) for n in range(10)], {})
+
+    class Removing:
+        turns = 0
+
+        def __enter__(self) -> None:
+            self.turns += 1
+            if self.turns < 9:
+                journal.forget(NOON + self.turns, 10**9)
+
+        def __exit__(self, *_: object) -> None: ...
+
+    db = sqlite3.connect(path)
+    assert verify.broken(db, Removing(), {}) is None  # type: ignore[arg-type]
+    db.close()
+    assert len(everything(journal)) < 10
 
 
 def test_rows_whose_time_is_over_are_not_missed_by_the_note_of_the_newest(journal: Journal) -> None:
