@@ -72,7 +72,9 @@ def rotate_key(label: str, grace: float | None, now: bool) -> None:
     data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until), "grace": k.grace} for k in old]
     answer(clear.reveal(), data)
     for replaced in old:
-        ends = f"has ended: {seen}" if wait <= 0 else f"ends {ends_in_words(describe(replaced, moment))}"
+        shown = describe(replaced, moment)
+        paused = f"is paused, and ends {shown['expires']}" if shown["state"] == "suspended" else ""
+        ends = f"has ended: {seen}" if wait <= 0 else paused or f"ends {ends_in_words(shown)}"
         note(f"the old key {replaced.id} of {label!r} {ends}; the new one is shown only now")
 
 

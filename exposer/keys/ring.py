@@ -80,7 +80,8 @@ def rotate(
         raise UsageError(f"there is no key labelled {label!r}", hint)
     if own[-1].state is KeyState.DECOY:
         raise UsageError(f"{label!r} is a decoy: nobody uses it", "make a key with: exposer keys add LABEL")
-    old = [key for key in own if key.passes(now)]
+    # A paused one too: it would come back for good.
+    old = [key for key in own if key.passes(now) or (key.state is KeyState.SUSPENDED and not _ended(key, now))]
     expires = max((key.expires for key in old if key.expires is not None), default=None)
     grown, clear = _add(ring, label, now, expires, _allowed(own[-1]), choose)
     successor = grown.keys[-1].id
@@ -100,11 +101,11 @@ def _retired(key: Key, successor: str, now: float, grace: float, max_wait: float
     """On its way out; never later than was settled before."""
     latest = now + (grace if max_wait is None else max(grace, max_wait))
     until = latest if key.until is None else min(key.until, latest)
-    if key.state is KeyState.RETIRING:
+    if key.until is not None:
         return replace(key, until=until)
     return replace(
         key,
-        state=KeyState.RETIRING,
+        state=key.state if key.state is KeyState.SUSPENDED else KeyState.RETIRING,
         until=until,
         grace=None if max_wait is None else grace,
         successor=successor,
@@ -116,7 +117,7 @@ def first_used(ring: Ring, used: Mapping[str, float], now: float) -> Ring:
     seconds since 1970, by id. The same object when nothing changed."""
 
     def after(key: Key) -> Key:
-        if key.state is not KeyState.RETIRING or key.grace is None:
+        if key.state not in (KeyState.RETIRING, KeyState.SUSPENDED) or key.grace is None:
             return key
         times = [min(used[id_], now) for id_ in _line(ring, key) if id_ in used]
         if not times:

@@ -63,6 +63,21 @@ def test_now_ends_the_old_ones_and_those_that_are_suspended_too(ring: Ring) -> N
     assert [key.state for key in ended.keys] == [KeyState.REVOKED, KeyState.REVOKED, KeyState.ACTIVE]
 
 
+@pytest.mark.parametrize("wait", [DAY, None])
+def test_a_key_that_was_paused_when_it_was_replaced_comes_back_for_its_grace_only(wait: float | None) -> None:
+    ring, _ = keys.mint(keys.new_ring(), "one", NOW - DAY)
+    held = keys.suspend(ring, [ring.keys[0].id], NOW, "much", NOW + 60)
+    after, _, replaced = keys.rotate(held, "one", NOW, grace=GRACE, max_wait=wait)
+    assert [(key.id, key.state) for key in replaced] == [(ring.keys[0].id, KeyState.SUSPENDED)]
+    begun = keys.first_used(after, {after.keys[1].id: NOW + 10}, NOW + 20)
+    back = keys.settle(begun, NOW + 60)
+    ends = NOW + GRACE + (10 if wait else 0)
+    assert (back.keys[0].state, back.keys[0].until) == (KeyState.RETIRING, ends)
+    assert keys.settle(back, ends).keys[0].state is KeyState.REVOKED
+    unused = keys.settle(after, NOW + DAY)
+    assert unused.keys[0].state is KeyState.REVOKED
+
+
 def test_the_new_key_may_what_the_old_one_might() -> None:
     allowed = Allowed(("list*",), (5, 60), 2, 1000)
     ring, _ = keys.mint(keys.new_ring(), "one", NOW, allowed=allowed, expires=NOW + DAY)
