@@ -143,7 +143,8 @@ def suspend(ring: Ring, ids: Collection[str], now: float, why: str, until: float
     """Takes keys that pass out of use until then, or until somebody brings them back."""
 
     def after(key: Key) -> Key:
-        if key.id not in ids or not key.passes(now):
+        back_by_itself = key.state is KeyState.SUSPENDED and key.suspended_until is not None
+        if key.id not in ids or not (key.passes(now) or (until is None and back_by_itself)):
             return key
         return replace(key, state=KeyState.SUSPENDED, why=why, suspended_until=until)
 

@@ -78,6 +78,15 @@ def test_a_key_that_was_paused_when_it_was_replaced_comes_back_for_its_grace_onl
     assert unused.keys[0].state is KeyState.REVOKED
 
 
+def test_a_pause_by_hand_outlasts_that_of_a_limit(ring: Ring) -> None:
+    new = ring.keys[1].id
+    held = keys.suspend(ring, [new], NOW, "much", NOW + 60)
+    by_hand = keys.suspend(held, [new], NOW + 1, "by hand")
+    assert keys.settle(by_hand, NOW + HOUR).keys[1].state is KeyState.SUSPENDED
+    assert keys.suspend(by_hand, [new], NOW + 2, "much", NOW + 60) is by_hand
+    assert keys.suspend(by_hand, [new], NOW + 2, "by hand") is by_hand
+
+
 def test_the_new_key_may_what_the_old_one_might() -> None:
     allowed = Allowed(("list*",), (5, 60), 2, 1000)
     ring, _ = keys.mint(keys.new_ring(), "one", NOW, allowed=allowed, expires=NOW + DAY)
