@@ -1,7 +1,8 @@
 """`exposer audit`: who called what, when, and how much left; and the proof that nobody altered the record."""
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,6 @@ def moment(text: str, option: str) -> float:
 
 def statuses(text: str) -> tuple[int, int]:
     """The range that "404", "4xx", ">=500" or "200-299" mean. Raises UsageError."""
-    import re
-
     if match := re.fullmatch(r"([1-5])xx", text.lower()):
         return int(match[1]) * 100, int(match[1]) * 100 + 99
     if match := re.fullmatch(r"([<>]=?)(\d{3})", text):
@@ -159,7 +158,7 @@ class Search:
         if self._heads:
             writer.writerow(CALLS_HEAD if self._with_requests else EVENTS_HEAD)
             self._heads = False
-        writer.writerows(_harmless(row) for row in self._rows(found))
+        writer.writerows(harmless(row) for row in self._rows(found))
         sys.stdout.flush()
 
     def _rows(self, found: Found) -> Iterator[tuple[object, ...]]:
@@ -184,9 +183,13 @@ def _newest(calls: "list[tuple[int, Request]]", events: "list[Event]", limit: in
     return [pair for pair in calls if pair[1].at >= since], [event for event in events if event.at >= since]
 
 
-def _harmless(row: tuple[object, ...]) -> list[object]:
-    """A spreadsheet takes what begins like this for a formula."""
-    return [f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell for cell in row]
+# What a spreadsheet takes for the beginning of a formula. In half of the world a semicolon parts its cells.
+FORMULA = re.compile(r"((?:^|[;,\t\r\n])[\s\"]*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
+
+
+def harmless(row: Iterable[object]) -> list[object]:
+    """Cells that no spreadsheet takes for a formula."""
+    return [FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row]
 
 
 @audit.command("verify")
