@@ -9,6 +9,7 @@ import click
 from exposer import procs
 from exposer.cli.find import places
 from exposer.cli.show import answer, settings
+from exposer.cli.shown import on_a_terminal
 from exposer.errors import NotRunningError
 from exposer.files import Places
 from exposer.procs import Ledger
@@ -24,7 +25,7 @@ def logs(part: str | None, follow: bool, lines: int) -> None:
     """Show what PART wrote: backend, gateway, tunnel, standby, supervisor, guard or hooks (default: all, in turn)."""
     found = places(settings().file)
     parts = (part,) if part else PARTS
-    texts = {name: tail(found, name, lines) for name in parts}
+    texts = {name: None if (text := tail(found, name, lines)) is None else on_a_terminal(text) for name in parts}
     if all(text is None for text in texts.values()):
         raise NotRunningError(f"{found.name} has not written anything yet", "start it with: exposer up")
     data = {"schema": 1, "logs": {name: (text or "").splitlines() for name, text in texts.items()}}
@@ -79,7 +80,7 @@ def _follow(found: Places, parts: tuple[str, ...]) -> None:
 
         with open_engine() as client:
             for chunk in client.containers.get(container).logs(stream=True, follow=True, since=int(time.time())):
-                click.echo(chunk.decode(errors="replace"), nl=False)
+                click.echo(on_a_terminal(chunk.decode(errors="replace")), nl=False)
         return
     positions = {path: _size(path) for path in (log_file(found, part) for part in parts)}
     while True:
@@ -88,7 +89,7 @@ def _follow(found: Places, parts: tuple[str, ...]) -> None:
             if size > position:
                 with path.open("rb") as file:
                     file.seek(position)
-                    click.echo(file.read(size - position).decode(errors="replace"), nl=False)
+                    click.echo(on_a_terminal(file.read(size - position).decode(errors="replace")), nl=False)
             positions[path] = size
         procs.pause(0.25)
 

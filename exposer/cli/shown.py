@@ -1,5 +1,6 @@
 """Calls and events of the record as lines, fields and labels."""
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ CALLS_HEAD = (
     "path",
 )
 EVENTS_HEAD = ("at", "kind", "text")
+# Colours may stay; whatever else steers a terminal may come from a caller.
+STEERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 class Labels:
@@ -57,7 +60,8 @@ def call_line(call: "Request", labels: Labels) -> str:
 
 def event_line(event: "Event") -> str:
     """One event in one line."""
-    return f"{_clock(event.at)}   ·   {event.data.get('text') or event.kind}"
+    text = str(event.data.get("text") or event.kind)
+    return f"{_clock(event.at)}   ·   {text if text.isprintable() else ''.join(map(_printable, text))}"
 
 
 def call_fields(call: "Request", labels: Labels) -> dict[str, Any]:
@@ -82,6 +86,11 @@ def event_fields(event: "Event") -> dict[str, Any]:
     return {"at": iso(event.at), "kind": event.kind, "text": str(event.data.get("text", ""))}
 
 
+def on_a_terminal(text: str) -> str:
+    """What a part wrote, with what callers may have slipped into it made harmless."""
+    return STEERS.sub("?", text.replace("\r\n", "\n"))
+
+
 def size(number: int) -> str:
     """Bytes as people read them: 1.2 MB."""
     value = float(number)
@@ -96,6 +105,10 @@ def iso(seconds: float) -> str:
     """With milliseconds: calls come close upon one another."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{thousandths:03d}Z"
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else " " if char.isspace() else "?"
 
 
 def _clock(seconds: float) -> str:
