@@ -27,6 +27,7 @@ MOST_BYTES = 1_000_000  # of one file in one go
 LARGE = 64_000_000
 HEAD = re.compile(rb'\{"log":"([0-9a-f]{24})"\}')
 DONE = -1  # of a file that is read to its end and may go
+NO_STATUS = re.compile(rb'("status":)0+(?=[0-9])')  # nginx writes 000 for a call that it gave up: that is no number
 LONGEST = 64 * 1024  # a line without an end that is longer than this is no line
 
 
@@ -195,7 +196,7 @@ def held_open(pids: Sequence[int], inode: int) -> bool:
 def parse(line: bytes) -> Request | None:
     """The request that a line tells of; None when it makes no sense."""
     try:
-        said: dict[str, Any] = json.loads(line.decode(errors="replace"), strict=False)
+        said: dict[str, Any] = json.loads(NO_STATUS.sub(rb"\1", line).decode(errors="replace"), strict=False)
         return Request(
             float(said["time"]),
             _plain(said["key"], 64),

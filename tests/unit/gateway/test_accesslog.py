@@ -50,6 +50,13 @@ def test_a_line_tells_of_one_call() -> None:
     )
 
 
+@pytest.mark.parametrize(("written", "status"), [(b"000", 0), (b"009", 9)])
+def test_a_call_that_was_given_up_before_it_had_a_status_is_a_call_too(written: bytes, status: int) -> None:
+    found = parse(line(path='/"status":000').replace(b'"status": 200', b'"status":' + written))
+    assert found is not None
+    assert (found.status, found.key, found.path) == (status, "aaaaaaaa", '/"status":000')
+
+
 @pytest.mark.parametrize(
     "bad", [b"", b"{", b"[]", b"null", b'"x"', b"{}", line()[:-20], line(status="x"), line(key=1), b"\xff\xfe"]
 )
