@@ -11,7 +11,7 @@ from typing import Any
 
 from exposer import procs
 from exposer.errors import ConfigError, ExposerError
-from exposer.gateway import accesslog, front, host, own_keys, proof, site
+from exposer.gateway import accesslog, farewell, front, host, own_keys, proof, site
 from exposer.gateway import folder as place
 from exposer.gateway.doors import SECOND
 from exposer.gateway.folder import revoke, sync_live
@@ -131,6 +131,7 @@ class NginxProcess:
     def stop(self, entry: Entry) -> None:
         place.close(self.folder)
         if entry.process is not None:
+            farewell.say(self.folder, self.policy.front, self._runner.workers(entry.process))
             self._runner.stop(entry.process)
         (self.folder / "nginx.pid").unlink(missing_ok=True)
         place.shut_door(self.folder)
@@ -198,6 +199,7 @@ class NginxProcess:
         if not ended:
             tell("streams that began before may go on for 10 seconds")
             return
+        farewell.say(self.folder, self.policy.front, old)
         for worker in old:
             worker.signal(signal.SIGTERM)
         tell("a key has ended, so streams and calls that began before were cut")

@@ -1,6 +1,7 @@
 """The real gateway takes a new wish over: nothing opens, nothing is lost, what is withdrawn is withdrawn."""
 
 import http.client
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,14 @@ import pytest
 
 from exposer import files
 from exposer.errors import ConfigError, ExposerError
+from exposer.gateway.folder import DOOR
 from exposer.gateway.host import find_nginx
 from exposer.gateway.nginx import NginxProcess, revoke, sync_live
 from exposer.keys import ring as rings
 from exposer.procs import ProcessId
 from exposer.render import templates_dir
 from tests.support.eventually import eventually
-from tests.support.gateway import OPERATIONS, Gate, ask, make_policy, op
+from tests.support.gateway import OPERATIONS, Gate, ask, log, make_policy, op
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
@@ -37,6 +39,16 @@ def process(gate: Gate) -> ProcessId:
 
 def workers(gate: Gate) -> list[ProcessId]:
     return gate.part._runner.workers(process(gate))
+
+
+def connected(gate: Gate, door: str) -> socket.socket:
+    """As a caller by the port, or as the tunnel."""
+    if door == "port":
+        return socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(str(gate.folder / DOOR))
+    return connection
 
 
 def overlay(root: Path, name: str, old: str, new: str) -> str:
@@ -146,6 +158,26 @@ class TestReload:
             assert connection.sock.recv(1000) in (b"", b"\n")
             connection.close()
         assert gate.call("/v1/items").status == 200
+
+    @pytest.mark.parametrize("by", ["the end of its key", "the end of the gateway"])
+    @pytest.mark.parametrize("door", ["port", "socket"])
+    def test_what_left_by_a_stream_that_is_cut_is_in_the_log(self, gate: Gate, by: str, door: str) -> None:
+        gate.start()
+        with connected(gate, door) as connection:
+            connection.sendall(gate.head("/v1/items/events", key="bob"))
+            seen = b""
+            while b"data: 0" not in seen:
+                seen += connection.recv(1000)
+            if by == "the end of its key":
+                gate.ring, _ = rings.revoke(gate.ring, "bob", 1000.0)
+                gate.reload()
+            else:
+                assert gate.entry is not None
+                gate.part.stop(gate.entry)
+        mine = [line for line in log(gate) if line["key"] == gate.key_id("bob") and line["operation"]]
+        assert [(line["status"], line["bytes"]) for line in mine] == [(200, len(b"9\r\ndata: 0\n\n\r\n"))]
+        if by == "the end of its key":
+            assert gate.call("/v1/items").status == 200
 
     def test_only_a_change_of_keys_alone_needs_no_rehearsal(self, gate: Gate) -> None:
         def rehearsals() -> int:
