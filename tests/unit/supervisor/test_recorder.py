@@ -1,5 +1,6 @@
 """The log is read when there is something to read; trouble is seen without that too."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -100,3 +101,18 @@ def test_a_call_on_a_disk_without_room_is_on_record_once_however_long_that_lasts
     assert (scene.recorded(), heard) == (["1"], ["1"])
     assert [fact.kind for fact in scene.told] == ["unrecorded", "recorded-again"]
     assert scene.closed[-1] == ""
+
+
+def test_an_end_of_the_record_that_was_altered_is_told_once(scene: Scene, tmp_path: Path) -> None:
+    scene.write(line(request="1"))
+    scene.recorder.step()
+    db = sqlite3.connect(tmp_path / "journal.db")
+    with db:
+        db.execute("DELETE FROM requests")
+    db.close()
+    scene.write(line(request="2"))
+    for _ in range(2):
+        scene.recorder.close()
+        scene.write(line(request="3"))
+    assert [fact.kind for fact in scene.told] == ["record-altered"]
+    assert scene.journal.broken() is not None
