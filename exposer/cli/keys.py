@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 
 def _duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    return None if value is None else duration(value, parameter.opts[0])
+    seconds = None if value is None else duration(value, parameter.opts[0])
+    if seconds is None:
+        return None
+    from exposer.config.values import TEN_YEARS
+
+    if seconds > TEN_YEARS:  # what ends much later has no date
+        raise UsageError(f"{parameter.opts[0]}: at most ten years, not {value}")
+    return seconds
 
 
 def _store(found: Places) -> "RingStore":
@@ -123,7 +130,9 @@ def add(
 
     found = places(settings().file)
     moment = time.time()
-    ends = None if not expires else moment + expires
+    if expires is not None and expires <= 0:
+        raise UsageError("--expires: a key has to be good for a while", "leave it out for one that ends never")
+    ends = None if expires is None else moment + expires
     allowed = _allowed(rate, ops, concurrency, egress)
 
     def how(ring: "Ring") -> "tuple[Ring, tuple[Secret, Key]]":
@@ -242,13 +251,19 @@ def _last_used(found: Places, ids: list[str]) -> dict[str, float]:
 
 def _allowed(rate: str | None, ops: tuple[str, ...], concurrency: int | None, egress: str | None) -> "Allowed":
     from exposer.config.units import parse_egress, parse_rate
+    from exposer.errors import ConfigError
+    from exposer.gateway.passer import countable
     from exposer.keys.model import Allowed
 
     try:
-        pace = parse_rate(rate) if rate else None
+        pace = countable(parse_rate(rate), "--rate") if rate else None
         most = parse_egress(egress) if egress else 0
+    except ConfigError as error:
+        raise UsageError(error.message, error.hint) from error
     except ValueError as error:
         raise UsageError(f"{'--egress' if rate is None else '--rate or --egress'}: {error}") from error
+    if egress and not most:
+        raise UsageError("--egress: a key has to be good for something", "pause it with: exposer keys suspend LABEL")
     return Allowed(tuple(ops), (pace.count, pace.seconds) if pace else None, concurrency or 0, most)
 
 

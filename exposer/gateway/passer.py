@@ -60,12 +60,10 @@ def may_call(patterns: Collection[str], operation: Operation) -> bool:
     return any(fnmatchcase(operation.id, pattern) or speaks_of(pattern, operation) for pattern in patterns)
 
 
-def countable(rate: Rate, where: str) -> Rate:
+def countable(rate: Rate, where: str, hint: str = 'use at least "1/min"') -> Rate:
     """The rate, if nginx can count it. Raises ConfigError."""
     if rate.count < 1 or rate.seconds < 1 or rate.count * 60 // rate.seconds < 1:
-        raise ConfigError(
-            f"{where} is slower than one call a minute, which the gateway cannot count", 'use at least "1/min"'
-        )
+        raise ConfigError(f"{where} is slower than one call a minute, which the gateway cannot count", hint)
     return rate
 
 
@@ -80,7 +78,9 @@ def _passer(key: Key, operations: Collection[Operation], now: float) -> Passer:
         htpasswd=_fit(key, key.htpasswd, r"\{SSHA\}[A-Za-z0-9+/=]{28,200}"),
         passes=key.passes(now),
         paused=key.state is KeyState.SUSPENDED,
-        rate=None if rate is None else countable(rate, f"the rate of key {key.label}"),
+        rate=None
+        if rate is None
+        else countable(rate, f"the rate of key {key.label}", f"end it: exposer keys revoke {key.label}"),
         concurrency=min(65535, key.concurrency),
         operations=frozenset(readable(op.id) for op in operations if may_call(patterns, op)) if patterns else None,
     )

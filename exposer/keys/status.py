@@ -8,6 +8,7 @@ from exposer.keys.model import Key, KeyState
 
 NOBODY: Mapping[str, float] = {}
 DAY = 86_400
+LATEST = 253_402_300_799  # the last second that has a date
 WARN_AHEAD = 0.9  # of the time after which a key should be replaced
 
 
@@ -52,7 +53,7 @@ def timestamp(seconds: float | None) -> str | None:
     """Seconds since 1970 as the contract writes times; None stays None."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(min(seconds, LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _allowed(key: Key) -> dict[str, Any]:

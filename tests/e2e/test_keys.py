@@ -162,6 +162,24 @@ def test_a_key_can_be_suspended_and_resumed_by_hand(sample: Exposure) -> None:
     eventually(lambda: with_key(sample, sample.key) == 200, within=15)
 
 
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        (("--expires", "0"), "good for a while"),
+        (("--expires", "9999999d"), "at most ten years"),
+        (("--rate", "1/h"), "slower than one call a minute"),
+        (("--egress", "0b/h"), "good for something"),
+    ],
+)
+def test_a_key_with_a_limit_that_cannot_be_kept_is_not_made(
+    sample: Exposure, words: tuple[str, ...], about: str
+) -> None:
+    done = sample.run("keys", "add", "odd", *words)
+    assert (done.returncode, about in done.stderr) == (2, True)
+    assert listed(sample) == {}
+    assert sample.run("rotate-key", "odd", "--grace", "9999999d").returncode == 2
+
+
 def test_twenty_commands_at_once_lose_nothing_of_each_other(sample: Exposure) -> None:
     sample.run("keys", "add", "first")
     codes: list[int] = []

@@ -47,3 +47,8 @@ def test_nothing_that_could_help_to_guess_the_key_is_shown() -> None:
 def test_times_are_written_as_the_contract_says() -> None:
     assert timestamp(None) is None
     assert timestamp(0) == "1970-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("far", [1e12, 1e15, 1e300])
+def test_a_time_that_no_calendar_has_is_shown_as_its_last(far: float) -> None:
+    assert timestamp(far) == "9999-12-31T23:59:59Z"
