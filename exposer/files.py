@@ -146,6 +146,15 @@ def read_private(path: str, limit: int = 16 * 1024 * 1024) -> bytes:
         return file.read(limit)
 
 
+def stamp(path: str) -> tuple[int, ...]:
+    """Tells whether what is at a path is still the same, unchanged; it goes along when it is renamed."""
+    try:
+        info = os.lstat(path)
+    except OSError:
+        return (0, 0)
+    return (info.st_ino, info.st_mtime_ns)
+
+
 def names_in(path: str) -> list[str]:
     """The names in a folder, sorted; an absent folder has none."""
     try:
@@ -264,4 +273,25 @@ class Places:
             return False
         except OSError:
             return True
+        return True
+
+    def lock_stamp(self) -> tuple[int, ...]:
+        """Another one after each panic, also after one that finds the lock there; zeros for no lock."""
+        return stamp(self.lock)
+
+    def lift(self, seen: tuple[int, ...]) -> bool:
+        """Takes the lock away; False, and it stays, when somebody has panicked since it was `seen`. Raises OSError."""
+        aside = f"{self.lock}.{os.getpid()}.lifted"
+        if self.lock_stamp() != seen:
+            return False
+        os.rename(self.lock, aside)  # whoever panics from now on makes a new one
+        if stamp(aside) != seen:
+            os.rename(aside, self.lock)
+            return False
+        if stat.S_ISDIR(os.lstat(aside).st_mode):
+            import shutil
+
+            shutil.rmtree(aside)
+        else:
+            os.unlink(aside)
         return True

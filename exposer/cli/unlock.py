@@ -8,7 +8,7 @@ from exposer.cli import incidents
 from exposer.cli.find import places
 from exposer.cli.ring import ring_store
 from exposer.cli.show import answer, interactive, note, settings
-from exposer.errors import ExposerError, UsageError
+from exposer.errors import ExposerError, LockedError, UsageError
 from exposer.files import Places
 
 
@@ -20,11 +20,12 @@ def unlock(name_given: str | None) -> None:
     if not found.locked():
         answer(f"{found.name} is not locked", {"schema": 1, "name": found.name, "unlocked": False})
         return
+    seen = found.lock_stamp()
     report = last_report(found)
     if report:
         note(report.read_text(encoding="utf-8", errors="replace"))
     _confirm(found.name, name_given)
-    revoked = lift(found)
+    revoked = lift(found, seen)
     text = f"{found.name} is unlocked; {revoked} old keys stay revoked. Come back with: exposer up"
     answer(text, {"schema": 1, "name": found.name, "unlocked": True, "revoked": revoked, "report": str(report or "")})
 
@@ -47,9 +48,11 @@ def last_report(found: Places) -> Path | None:
     return max(folder.glob("*.md"), default=None) if folder.is_dir() else None
 
 
-def lift(found: Places) -> int:
-    """Revokes every key first, lifts the lock last; returns how many keys the ring holds, all of them revoked."""
-    import shutil
+def lift(found: Places, seen: tuple[int, ...]) -> int:
+    """Revokes every key first, lifts the lock last; returns how many keys the ring holds, all of them revoked.
+
+    Raises LockedError when somebody has panicked since the lock was `seen`: that was not what was agreed to.
+    """
     import time
 
     from exposer.journal import Journal
@@ -67,15 +70,19 @@ def lift(found: Places) -> int:
         except ExposerError as error:
             note(f"warning: {error.message}; it is put aside, and the next start makes a new one")
             store.path.replace(aside)
+    if found.lock_stamp() != seen:
+        raise _again(found)
     journal = Journal(Path(found.state, "journal.db"))
     try:
         journal.append("unlocked", text="the panic lock was lifted; every old key is revoked", keys=ring_size)
     finally:
         journal.close()
-    lock = Path(found.lock)
-    if lock.is_dir() and not lock.is_symlink():
-        shutil.rmtree(lock)
-    else:
-        lock.unlink()
+    if not found.lift(seen):
+        raise _again(found)
     incidents.close_all(found)
     return ring_size
+
+
+def _again(found: Places) -> LockedError:
+    text = f"somebody has panicked, or lifted the lock, since you were asked; {found.name} is left as it is"
+    return LockedError(text, "see what happened with: exposer unlock")

@@ -97,6 +97,7 @@ def cut_now(name: str, *, lock: bool, reason: str) -> "dict[str, Any]":
     all is well, `report` is the path of the incident report, `cut_ms` how long data went on leaving.
     """
     cut = Cut(name, Options([f"--reason={reason}", f"--name={name}"]), time.monotonic())
+    cut.anew = False
     paths = _take_offline([cut], lock=lock)
     return {**cut.as_dict(), "report": paths[0]}
 

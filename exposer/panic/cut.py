@@ -37,6 +37,8 @@ class Cut:
         self.began = time.time()
         self.cut_ms = 0.0
         self._begun = begun
+        self.anew = True  # whoever is about to lift a lock is told that it is wanted again
+        self.lock_stamp: tuple[int, ...] = ()
         self.locking: Attempt | None = None
         self._shutting: Attempt | None = None
         self.people: tuple[dict[str, Any], dict[str, str]] | None = None
@@ -56,15 +58,31 @@ class Cut:
 
     def _put_lock(self) -> None:
         temp = f"{self.places.lock}.{os.getpid()}.new"
-        if not os.path.lexists(self.places.lock):
-            try:
+        try:
+            if not self._is_there():
                 os.makedirs(self.places.state, mode=0o700, exist_ok=True)
                 _put(temp, self._said().encode())
+                made = files.stamp(temp)
                 os.rename(temp, self.places.lock)
-            except OSError:
-                if not os.path.lexists(self.places.lock):  # another panic may have been quicker
-                    raise
+                self.lock_stamp = made
+        except OSError:
+            if not os.path.lexists(self.places.lock):  # another panic may have been quicker
+                raise
         self.step("locked")
+
+    def _is_there(self) -> bool:
+        """Whether there is a lock already. It is touched, for an `unlock` or a drill under way would take it away."""
+        if not os.path.lexists(self.places.lock):
+            return False
+        if self.anew:
+            now = time.time_ns()
+            try:
+                os.utime(self.places.lock, ns=(now, now), follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+            except OSError:  # on a disk that cannot be written nobody can take it away
+                pass
+        return True
 
     def _said(self) -> str:
         """The lock's text: JSON, put together without `json`, which would have to be imported first."""

@@ -47,10 +47,14 @@ def way_back(name: str) -> "Way | str":
 def come_back(cut: Cut, way: Way) -> str:
     """The ring back in its place, the lock away, and up again; returns what went wrong, if anything."""
     ring = os.path.join(cut.places.state, "keyring")
+    panicked = "somebody has panicked meanwhile"
     try:
+        if cut.places.lock_stamp() != cut.lock_stamp:
+            return panicked
         if os.path.exists(f"{ring}.panicked"):
             os.rename(f"{ring}.panicked", ring)
-        os.unlink(cut.places.lock)
+        if not cut.places.lift(cut.lock_stamp):
+            return panicked
         done = procs.run(way.argv, timeout=PATIENCE, env=way.env, cwd=way.folder)
     except (OSError, TimeoutError) as error:
         return f"it could not be brought back: {error}"
