@@ -149,12 +149,12 @@ class Cut:
     def _cut_late(self) -> None:
         """Without a lock the supervisor may have gone on until now; and a ledger may be gone, torn or wrong: then our
         own are known by their mark."""
-        known = {entry.process.pid for entry in self.entries if entry.process is not None}
-        late = [entry for entry in self._ledger(quiet=True) if entry.process and entry.process.pid not in known]
-        known |= {entry.process.pid for entry in late if entry.process is not None}
+        known = {entry.process for entry in self.entries}  # by more than their numbers: one on record may be wrong
+        late = [entry for entry in self._ledger(quiet=True) if entry.process and entry.process not in known]
+        known |= {entry.process for entry in late}
         holder = within(DISK_SECONDS / 4, lambda: supervisor(self.places))
         found = [*late, *strays(self.places), *([holder] if holder else [])]
-        found = [e for e in found if e in late or (e.process is not None and e.process.pid not in known)]
+        found = [e for e in found if e in late or e.process not in known]
         members = {pid for entry in self.entries if entry.process is not None for pid in _members(entry.process)}
         late = [entry for entry in found if entry.process is not None and entry.process.pid not in members]
         self.entries += late
@@ -284,7 +284,7 @@ def _newest(entries: "list[procs.Entry]") -> "list[procs.Entry]":
 
 def _members(process: procs.ProcessId) -> list[int]:
     """A process and its family, where it still is itself: what is in there has been dealt with."""
-    return family(process.pid) if process.alive() else [process.pid]
+    return family(process.pid) if process.alive() else []
 
 
 def _put(path: str, data: bytes) -> None:

@@ -118,6 +118,18 @@ def test_what_a_hook_has_left_in_the_background_is_the_users(tmp_path: Path) -> 
             procs.stop(own)
 
 
+@pytest.mark.parametrize("role", ["tunnel", "supervisor", "hooks"])
+def test_a_line_that_is_wrong_about_a_process_does_not_hide_it(tmp_path: Path, role: str) -> None:
+    with exposed(tmp_path, roles=()) as made:
+        tunnel = child(made, f"{made.places.runtime}/tunnel.log")
+        made.ledger.append(Entry(role, ProcessId(tunnel.pid, "1", tunnel.boot)))
+        try:
+            assert made.panic().returncode == 0
+            eventually(lambda: not _alive(tunnel))
+        finally:
+            procs.stop(tunnel)
+
+
 def test_a_ledger_of_ten_thousand_lines_is_read_to_its_end(exposure: Exposure) -> None:
     live = Path(exposure.places.ledger).read_bytes()
     gone = ProcessId(2**22 + 1, "1", procs.boot_id())
