@@ -69,8 +69,7 @@ class DataPath:
         if entry.process is None or entry.process.pid == os.getpid():
             return
         try:
-            alone = number in (signal.SIGSTOP, signal.SIGCONT) and entry.process.alive()
-            others = find.family(entry.process.pid)[1:] if alone else []
+            others = find.family(entry.process.pid)[1:] if self._with_family(entry, number) else []
             if entry.process.signal_group(number) and not quiet:
                 name = NAMES.get(number, str(number))
                 self._step("signalled", role=entry.role, pid=entry.process.pid, signal=name)
@@ -79,6 +78,14 @@ class DataPath:
                     member.signal(number)
         except OSError as error:
             self._trouble.append(f"{entry.role} (pid {entry.process.pid}): {error.strerror}")
+
+    @staticmethod
+    def _with_family(entry: procs.Entry, number: int) -> bool:
+        """What a watcher has started has an entry, and an end, of its own: a backend may have to be kept, a gateway to
+        write out its log. nginx passes on to its workers what asks it to end."""
+        if entry.process is None or number == signal.SIGTERM or (number == signal.SIGKILL and entry.role in WATCHERS):
+            return False
+        return entry.process.alive()
 
     def _destroy(self, passing: "list[procs.Entry]") -> None:
         """What the kernel still holds of answers would go on leaving after its process is dead."""

@@ -147,6 +147,25 @@ def test_a_clock_that_runs_backwards_changes_nothing(exposure: Exposure) -> None
     eventually(lambda: exposure.dead(*ALL))
 
 
+@pytest.mark.parametrize("role", ["tunnel", "backend", "link", "doors"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_a_part_has_started_in_a_session_of_its_own_ends_with_it(tmp_path: Path, role: str, marked: bool) -> None:
+    with exposed(tmp_path, roles=()) as made:
+        log = f"{made.places.state}/logs/{role}.log"
+        script = "setsid sh -c 'sleep 300 & echo $! > child; wait' & wait"
+        leader = child(made, log, *(() if marked else ("env", "-i")), "/bin/sh", "-c", script, cwd=str(tmp_path))
+        eventually(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"))
+        inner = ProcessId.of(int((tmp_path / "child").read_text()))
+        assert inner is not None
+        try:
+            made.ledger.append(Entry(role, leader))
+            assert made.panic().returncode == 0
+            eventually(lambda: not _alive(leader) and not inner.alive())
+        finally:
+            procs.stop(leader)
+            inner.signal(signal.SIGKILL)
+
+
 # Whom it spares
 
 
