@@ -57,8 +57,9 @@ class Leash:
         self._changes = Changes(places.ledger)
 
     def hold(self) -> int:
-        """Until another guard has a leash of its own, or there is nothing left to hold."""
-        while os.path.isdir(self._places.runtime):
+        """Until another guard has a leash of its own, or there is nothing left to hold: what runs on with its folder
+        gone has a lease that nobody can renew."""
+        while os.path.isdir(self._places.runtime) or self._tethers.any():
             self._terms = self._lease.terms() or self._terms
             self._changes.begin()
             self._tether()

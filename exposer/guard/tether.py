@@ -37,6 +37,10 @@ class Tethers:
                 except OSError:
                     continue
 
+    def any(self) -> bool:
+        """Whether something that is held still runs."""
+        return any(process.alive() for process in self._held)
+
     def let_go(self) -> None:
         """Nothing happens to them any more when this process ends."""
         for process in list(self._held):

@@ -104,10 +104,18 @@ def cut_now(name: str, *, lock: bool, reason: str) -> "dict[str, Any]":
 
 def _take_offline(cuts: list[Cut], *, lock: bool = True) -> list[str]:
     """Locks, cuts, proves, reports; returns the paths of the reports."""
+    _cut(cuts, lock=lock)
+    return _finish(cuts)
+
+
+def _cut(cuts: list[Cut], *, lock: bool = True) -> None:
     for step in (Cut.lock, Cut.cut) if lock else (Cut.cut,):
         for cut in cuts:
             _whatever_happens(cut, step)
     procs.take_time()  # also when a cut did not come to it
+
+
+def _finish(cuts: list[Cut]) -> list[str]:
     from exposer.panic.containers import end_containers
 
     engines = [Attempt(lambda cut=cut: _whatever_happens(cut, end_containers)) for cut in cuts]  # type: ignore[misc]
@@ -133,7 +141,10 @@ def _panic(options: Options, begun: float) -> int:
     cuts = [Cut(name, options, begun) for name in names(options)]
     if "--name" in options.values:
         _doubt(cuts[0])
-    reports = _take_offline(cuts)
+    _cut(cuts)
+    if "--name" not in options.values:
+        cuts += _lost(cuts, options, begun)
+    reports = _finish(cuts)
     hidden = [] if "--name" in options.values else _hidden()
     for cut in cuts[:1]:
         cut.trouble += hidden
@@ -143,21 +154,32 @@ def _panic(options: Options, begun: float) -> int:
     return _say(cuts, reports, max((cut.cut_ms for cut in cuts), default=0.0), options)
 
 
-def _hidden() -> list[str]:
-    """Folders that are there and that this user may not look into: exposures of somebody else's may be in them."""
+def _lost(cuts: list[Cut], options: Options, begun: float) -> list[Cut]:
+    """Those that run with their folders gone, or with a disk that does not tell of them: cut now that there is time to
+    look at every process."""
+    from exposer.panic.find import marked
 
-    def refuses(root: str) -> bool:
+    known = {cut.name for cut in cuts}
+    lost = [Cut(name, options, begun) for name in marked(files.runtime_root()) if name not in known]
+    _cut(lost)
+    return lost
+
+
+def _hidden() -> list[str]:
+    """Folders that do not tell what is in them: it may be somebody else's exposures, or some that do not run."""
+
+    def looked(root: str) -> str:
         try:
             os.listdir(root)
         except PermissionError:
-            return True
+            return "may not be looked into"
         except OSError:
             pass
-        return False
+        return ""
 
-    roots = [files.runtime_root(), files.state_root()]
-    found = [root for root in dict.fromkeys(roots) if within(LOOK_SECONDS, lambda root=root: refuses(root), False)]  # type: ignore[misc]
-    return [f"{root} may not be looked into, so it is not known what runs there" for root in found]
+    roots = dict.fromkeys([files.runtime_root(), files.state_root()])
+    found = [(root, within(LOOK_SECONDS, lambda root=root: looked(root), "does not answer")) for root in roots]  # type: ignore[misc]
+    return [f"{root} {why}, so it is not known what runs there" for root, why in found if why]
 
 
 def _drill(options: Options) -> int:

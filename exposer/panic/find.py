@@ -28,37 +28,52 @@ def family(pid: int) -> list[int]:
 
 def strays(places: files.Places) -> "list[procs.Entry]":
     """Every process that bears this exposure's mark, with its role; our own process is not among them."""
-    gateway = within(0.1, lambda: _identity(os.path.join(places.runtime, "gateway")))
+    gateway = within(0.1, lambda: _identity(os.lstat(os.path.join(places.runtime, "gateway"))))
+    folders = (places.runtime, within(0.1, lambda: os.path.realpath(places.runtime)))
     found = []
     for pid in _pids():
-        if pid == os.getpid():
-            continue
-        role = _role(pid, places, gateway)
-        if role and (process := procs.ProcessId.of(pid)) is not None:
+        folder, role = _mark(pid)
+        if (folder in folders or _is_in(pid, role, gateway)) and (process := procs.ProcessId.of(pid)) is not None:
             found.append(procs.Entry(role, process))
     return found
 
 
+def marked(root: str) -> list[str]:
+    """The exposures whose mark something bears that runs; nothing may be left of their folders in `root`."""
+    roots = (root, within(0.1, lambda: os.path.realpath(root)))
+    parts = (_mark(pid)[0].rpartition("/") for pid in _pids())
+    return list(dict.fromkeys(name for parent, _, name in parts if parent in roots and not name.startswith(".")))
+
+
 def _pids() -> "Iterator[int]":
     try:
-        yield from (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) > 1)
+        yield from (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid()))
     except OSError:
         return
 
 
-def _role(pid: int, places: files.Places, gateway: "tuple[int, int] | None") -> str:
-    """What part it is, "" when it is none of ours. nginx writes its title over its environment, and stays in its
-    folder; the others keep the mark that they were started with."""
+def _mark(pid: int) -> tuple[str, str]:
+    """The runtime folder that a process belongs to, and what part it is there; "" and "" for none of ours. nginx writes
+    its title over its environment, and stays in its folder, also when that is gone; the others keep their mark."""
     try:
         with open(f"/proc/{pid}/comm", "rb") as file:
             if file.read(16).strip() == b"nginx":
-                return "gateway" if gateway is not None and _identity(f"/proc/{pid}/cwd") == gateway else ""
+                folder, _, name = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)").rpartition("/")
+                return folder if name == "gateway" else "", "gateway"
         with open(f"/proc/{pid}/environ", "rb") as file:
             marks = procs.marked(file.read(1024 * 1024))
     except OSError:
-        return ""
+        return "", ""
     folder, _, role = marks.rpartition(":")
-    return role if folder == places.runtime and role not in SPARED else ""
+    return ("", "") if role in SPARED else (folder, role)
+
+
+def _is_in(pid: int, role: str, gateway: "tuple[int, int] | None") -> bool:
+    """Whether it is nginx in that very folder, whatever it calls it: a container has another name for it."""
+    try:
+        return role == "gateway" and gateway is not None and _identity(os.stat(f"/proc/{pid}/cwd")) == gateway
+    except OSError:
+        return False
 
 
 def supervisor(places: files.Places) -> "procs.Entry | None":
@@ -81,9 +96,5 @@ def supervisor(places: files.Places) -> "procs.Entry | None":
     return None
 
 
-def _identity(path: str) -> "tuple[int, int] | None":
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
+def _identity(info: os.stat_result) -> tuple[int, int]:
     return info.st_dev, info.st_ino

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,6 +68,27 @@ def test_a_runtime_folder_that_hangs_hides_nothing_that_bears_our_mark(exposure:
 def _alive(process: ProcessId) -> bool:
     procs.reap()
     return process.alive()
+
+
+def test_with_no_disk_that_answers_it_is_said_that_nothing_is_known(exposure: Exposure) -> None:
+    tunnel = child(exposure, f"{exposure.places.runtime}/tunnel.log")
+    with hung(exposure.root / "state"), hung(exposure.root / "run"):
+        done = exposure.panic()
+        eventually(lambda: not _alive(tunnel))
+        assert done.returncode == 1
+        assert f"{exposure.root}/run does not answer, so it is not known what runs there" in done.stderr
+        assert exposure.panic("--json").returncode == 1
+
+
+def test_with_all_folders_gone_what_bears_our_mark_still_ends(tmp_path: Path) -> None:
+    with exposed(tmp_path, "one", roles=()) as one, exposed(tmp_path, "two") as two:
+        ours = [child(one, f"{one.places.runtime}/tunnel.log"), child(one, f"{one.places.state}/logs/backend.log")]
+        for place in (one.places.runtime, one.places.state):
+            shutil.rmtree(place)
+        done = two.panic()
+        assert (done.returncode, done.stderr) == (0, "")
+        eventually(lambda: two.dead(*ALL) and not any(_alive(process) for process in ours))
+        assert one.places.locked()
 
 
 # The ledger
@@ -179,6 +201,21 @@ def test_a_port_that_was_ours_once_and_now_is_somebody_elses_keeps_its_connectio
         eventually(lambda: exposure.dead(*ALL))
         caller.sendall(b"still")
         assert callee.recv(5) == b"still"
+
+
+def test_somebody_elses_nginx_is_spared_though_our_folder_leads_to_his(exposure: Exposure) -> None:
+    shutil.copy(shutil.which("sleep") or "", exposure.root / "nginx")
+    folder = Path(exposure.places.runtime, "gateway")
+    shutil.rmtree(folder)
+    folder.symlink_to(exposure.root)
+    with subprocess.Popen([exposure.root / "nginx", "300"], cwd=exposure.root) as other:
+        try:
+            eventually(lambda: Path(f"/proc/{other.pid}/comm").read_text() == "nginx\n")
+            exposure.panic()
+            eventually(lambda: exposure.dead(*ALL))
+            assert other.poll() is None
+        finally:
+            other.kill()
 
 
 # For a watch of our own

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,18 @@ def test_a_stopped_supervisor_is_cut_when_its_lease_is_over_and_the_keys_stay(ma
     os.kill(supervisor, signal.SIGSTOP)
     eventually(lambda: closed(exposure, supervisor, *parts), within=30)
     eventually(lambda: any("silent for longer than its lease" in reason for reason in reasons(exposure)), within=20)
+    assert not (exposure.state / exposure.name / "PANIC").exists()
+    assert exposure.up()["first_key"] is None
+    assert exposure.get("/api/notes").status == 200
+
+
+def test_without_its_runtime_folder_an_exposure_is_closed_when_the_lease_is_over(make_exposure) -> None:
+    """No guard can be kept any more, and nobody can see the lease."""
+    exposure = short(make_exposure)
+    exposure.up()
+    parts = [exposure.pid(role) for role in ("supervisor", *PARTS)]
+    shutil.rmtree(exposure.runtime / exposure.name)
+    eventually(lambda: closed(exposure, *parts), within=40)
     assert not (exposure.state / exposure.name / "PANIC").exists()
     assert exposure.up()["first_key"] is None
     assert exposure.get("/api/notes").status == 200

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from exposer.procs import started_at
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
+from tests.support.exposure import EXPOSER, REPOSITORY, Exposure, get, sample_config
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.nginx
@@ -172,6 +174,21 @@ def test_there_is_no_drill_where_nothing_runs_or_a_lock_holds(exposure: Exposure
     assert done.returncode == 5
     assert "does not run" in done.stderr
     assert not (exposure.state / exposure.name / "PANIC").exists()
+
+
+@pytest.mark.parametrize("lost", [("runtime",), ("runtime", "state")], ids="-".join)
+def test_an_exposure_whose_folders_are_gone_is_found(exposure: Exposure, lost: tuple[str, ...]) -> None:
+    """As when a session ends and its runtime folder with it. From a folder without a config."""
+    pids = [exposure.pid(role) for role in ("supervisor", "gateway", "backend")]
+    for place in lost:
+        shutil.rmtree(getattr(exposure, place))
+    done = subprocess.run(
+        [*EXPOSER, "panic"], env=exposure.env, cwd="/", capture_output=True, text=True, timeout=60, check=False
+    )
+    eventually(lambda: not any(started_at(pid) for pid in pids), within=20)
+    assert get(f"{exposure.url}/api/notes").status == 0
+    assert f"{exposure.name}: offline after" in done.stdout
+    assert (exposure.state / exposure.name / "PANIC").exists()
 
 
 def test_a_supervisor_in_a_terminal_is_found_though_its_ledger_is_gone(make_exposure: Make) -> None:
