@@ -4,11 +4,17 @@ import os
 import time
 
 from exposer import procs
+from exposer.panic.bounded import within
 from exposer.panic.cut import Cut
 from exposer.panic.datapath import LISTENS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 LOCAL_SECONDS = 1.0
 SECONDS = 2.0
+ALL_SECONDS = 10.0  # for all addresses of a kind: what is on record may be nonsense, and of any length
 
 
 def verify(cut: Cut) -> None:
@@ -23,27 +29,41 @@ def verify(cut: Cut) -> None:
     for entry in cut.entries:
         if entry.process in suspects and entry.process is not None and entry.process.alive():
             cut.open.append(f"{entry.role} (pid {entry.process.pid}) still runs")
-    for listen in sorted({str(entry.detail.get(name, "")) for entry in cut.entries for name in LISTENS} - {""}):
+    listens = sorted({str(entry.detail.get(name, "")) for entry in cut.entries for name in LISTENS} - {""})
+    for listen in _in_time(cut, listens):
         if not _closed(listen, max(0.1, deadline - time.monotonic())):
             cut.open.append(f"{listen} still takes connections")
     cut.step("local proof", open=len(cut.open))
     tunnels = [entry for entry in cut.entries if entry.role in ("tunnel", "standby")]
     urls = sorted({str(entry.detail.get("url", "")) for entry in tunnels} - {""})
-    said = [_ask_outside(cut, url) for url in urls]
+    said = [_ask_outside(cut, url) for url in _in_time(cut, urls)]
     if not cut.open:
         said = [text for text in said if text] or ["there is no outside to ask, for it had no public address"]
         cut.proof = "; ".join(["nothing of it answers on this machine", *said])
 
 
+def _in_time(cut: Cut, addresses: list[str]) -> "Iterator[str]":
+    """One after the other, as long as there is time; that some were not asked is said."""
+    begun = time.monotonic()
+    for number, address in enumerate(addresses):
+        if time.monotonic() - begun > ALL_SECONDS:
+            cut.trouble.append(f"{len(addresses) - number} addresses on record could not be asked in time")
+            return
+        yield address
+
+
 def _is_loopback(url: str) -> bool:
     from urllib.parse import urlsplit
 
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # no address at all
+        return False
     return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
-def _closed(listen: str, within: float) -> bool:
-    return procs.wait_until(lambda: not _accepts(listen), within, every=0.1)
+def _closed(listen: str, seconds: float) -> bool:
+    return procs.wait_until(lambda: not within(SECONDS, lambda: _accepts(listen), False), seconds, every=0.1)
 
 
 def _accepts(listen: str) -> bool:
@@ -61,7 +81,7 @@ def _accepts(listen: str) -> bool:
     except TimeoutError:
         # A full queue: somebody listens there, and takes nobody just now. Elsewhere it is a machine that is gone.
         return listen.startswith(("unix:", "127.", "[::1]"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return False
 
 
@@ -69,7 +89,8 @@ def _ask_outside(cut: Cut, url: str) -> str:
     """Asks the public address for what only our gateway can say. Returns what became of it, "" for one that nobody
     outside could ask."""
     secret = next((e.detail for e in cut.entries if e.role == "supervisor" and "probe" in e.detail), {})
-    status, body = _get(url, f"/.exposer/{secret.get('probe', 'none')}")
+    path = f"/.exposer/{secret.get('probe', 'none')}"
+    status, body = within(2 * SECONDS, lambda: _get(url, path), ("no whole one in time", ""))
     ours = bool(secret) and body == secret.get("probe_answer")
     if ours or status == "401":
         cut.open.append(f"{url} still answers")
@@ -86,14 +107,15 @@ def _get(url: str, path: str) -> tuple[str, str]:
     import http.client
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return str(response.status), response.read(256).decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        parts = urlsplit(url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return str(response.status), response.read(256).decode(errors="replace").strip()
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
         return type(error).__name__, ""
-    finally:
-        connection.close()

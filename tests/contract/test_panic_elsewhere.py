@@ -2,16 +2,19 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from exposer.procs import Entry, ProcessId
-from tests.contract.test_panic import ALL, Exposure, exposed, nowhere, public, report_of
+from tests.contract.test_panic import ALL, Exposure, exposed, nowhere, public, report_of, somewhere
 from tests.support.eventually import eventually
 from tests.support.families import family
 from tests.support.somebody import panic_as_nobody
@@ -131,3 +134,49 @@ def test_a_process_of_another_boot_is_never_signalled_by_its_number(exposure: Ex
         exposure.ledger.append(Entry("gateway", ProcessId(leader.pid, leader.started, "another boot")))
         assert exposure.panic().returncode == 0
         assert all(process.alive() for process in (leader, *members))
+
+
+NO_ADDRESSES = [
+    "http://[::1",
+    "http://127.0.0.1:99999",
+    "http://x:abc",
+    "https://",
+    "http://\x00",
+    "http://a b/",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, "127.0.0.1:99999", ":8" + "0" * 25, "unix:\0", "unix:" + "x" * 500])
+def test_an_address_that_is_none_keeps_none_of_the_others_from_being_asked(exposure: Exposure, address: str) -> None:
+    with public(401, b"") as url:
+        exposure.ledger.append(Entry("gateway", detail={"listen": address}))
+        exposure.ledger.append(Entry("tunnel", detail={"url": address}))
+        exposure.ledger.append(Entry("tunnel", detail={"url": url}))
+        done = exposure.panic()
+    assert done.returncode == 8
+    assert f"{url} still answers" in done.stderr
+    assert "verify:" not in done.stderr
+
+
+def test_an_answer_without_an_end_does_not_keep_the_report_waiting(exposure: Exposure) -> None:
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=endless, args=(server, over))
+        thread.start()
+        exposure.ledger.append(Entry("tunnel", detail={"url": f"http://{somewhere(server)}"}))
+        try:
+            assert exposure.panic("--reason", "slow").returncode in (0, 8)
+        finally:
+            over.set()
+            thread.join()
+    assert report_of(exposure)["reason"] == "slow"
+
+
+def endless(server: socket.socket, over: threading.Event) -> None:
+    """Takes one call and says a letter of a header each half second, for longer than anybody should wait."""
+    caller, _ = server.accept()
+    with caller, suppress(OSError):
+        caller.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not over.wait(0.5):
+            caller.sendall(b"x")
