@@ -126,8 +126,9 @@ def _finish(cuts: list[Cut]) -> list[str]:
             from exposer.panic.proof import verify
 
             _whatever_happens(cut, verify)
-    for engine in engines:  # one that hangs does not keep the proof waiting
-        engine.over(ENGINE_SECONDS)
+    for cut, engine in zip(cuts, engines, strict=True):  # one that hangs does not keep the proof waiting
+        if not engine.over(ENGINE_SECONDS):
+            cut.trouble.append("the Docker engine has not ended all containers yet")
     from exposer.panic.report import write
 
     for cut in cuts:

@@ -15,17 +15,18 @@ def end_containers(cut: Cut) -> None:
             cut.trouble.append("containers are on record, and there is no Docker engine to ask about them")
         return
     ends = [Attempt(_work(cut, engine, container, entry)) for container, entry in known.items()]
-    looking = Attempt(lambda: list(engine.ours(cut.name, files.state_root())))
+    found: list[tuple[str, str]] = []
+    looking = Attempt(lambda: found.extend(engine.ours(cut.name, files.state_root())))
     if not looking.over(2 * SECONDS):
         cut.trouble.append("the Docker engine does not answer")
-    elif isinstance(looking.error, EngineError):
-        if (known and not all(_dead(cut, entry) for entry in known.values())) or not looking.error.absent:
+    elif looking.error is not None:
+        absent = isinstance(looking.error, EngineError) and looking.error.absent
+        if not absent or not all(_dead(cut, entry) for entry in known.values()):
             cut.trouble.append(f"the Docker engine: {looking.error}")
-    else:
-        for container, role in looking.value or []:
-            if container not in known:
-                entry = procs.Entry(role, ids={"container": container})
-                ends.append(Attempt(_work(cut, engine, container, entry)))
+    for container, role in list(found):
+        if container not in known:
+            entry = procs.Entry(role, ids={"container": container})
+            ends.append(Attempt(_work(cut, engine, container, entry)))
     for attempt in ends:
         if not attempt.over(2 * SECONDS):
             cut.trouble.append("the Docker engine does not answer about a container of ours")
@@ -50,7 +51,7 @@ def _end(cut: Cut, engine: Engine, container: str, entry: procs.Entry) -> None:
             for network in engine.networks(container):
                 engine.disconnect(network, container)
                 cut.step("network cut", container=container[:12])
-    except EngineError as error:
+    except Exception as error:  # an answer, or an id on record, may be any nonsense
         if not _dead(cut, entry):
             cut.trouble.append(f"the Docker engine: {error}")
 

@@ -17,6 +17,8 @@ SECONDS = 3.0
 # What the engine says when there is nothing to do any more.
 DONE = ("no such container", "not running", "already paused")
 
+SENSELESS = "its answer makes no sense"
+
 
 class EngineError(Exception):
     """The engine did not do it, or did not answer in time. `absent`: there is none for us, so nothing of ours in it."""
@@ -46,29 +48,43 @@ class Engine:
         return os.path.exists(self.path)
 
     def ours(self, name: str, state_root: str) -> "Iterator[tuple[str, str]]":
-        """Id and role of each running container that carries our labels for this exposure."""
-        home = hashlib.sha256(state_root.encode()).hexdigest()[:12]
+        """Id and role of each running container that carries our labels for this exposure. Raises EngineError, at the
+        end, for what cannot be understood."""
+        home = hashlib.sha256(os.fsencode(state_root)).hexdigest()[:12]
         labels = [f"io.exposer.name={name}", f"io.exposer.home={home}"]
         found = self._ask("GET", f"/containers/json?filters={quote(json.dumps({'label': labels}))}")
-        for container in found if isinstance(found, list) else []:
-            yield str(container["Id"]), str(container["Labels"].get("io.exposer.role", ""))
+        if not isinstance(found, list):
+            raise EngineError(SENSELESS)
+        odd = 0
+        for container in found:
+            try:
+                yield str(container["Id"]), str((container.get("Labels") or {}).get("io.exposer.role", ""))
+            except (KeyError, TypeError, AttributeError):
+                odd += 1
+        if odd:
+            raise EngineError(SENSELESS)
 
     def end(self, container: str, verb: str) -> bool:
         """Kills or pauses a container; False when there was nothing to do any more."""
         try:
-            self._ask("POST", f"/containers/{quote(container)}/{verb}")
+            said = self._ask("POST", f"/containers/{quote(container, safe='')}/{verb}")
         except EngineError as error:
             if any(text in str(error).lower() for text in DONE):
                 return False
             raise
+        if said is not None:  # the engine says nothing when it has done it
+            raise EngineError(SENSELESS)
         return True
 
     def networks(self, container: str) -> list[str]:
-        found = self._ask("GET", f"/containers/{quote(container)}/json")
-        return list(found["NetworkSettings"]["Networks"]) if isinstance(found, dict) else []
+        found = self._ask("GET", f"/containers/{quote(container, safe='')}/json")
+        try:
+            return list(found["NetworkSettings"]["Networks"])
+        except (KeyError, TypeError) as error:
+            raise EngineError(SENSELESS) from error
 
     def disconnect(self, network: str, container: str) -> None:
-        self._ask("POST", f"/networks/{quote(network)}/disconnect", {"Container": container, "Force": True})
+        self._ask("POST", f"/networks/{quote(network, safe='')}/disconnect", {"Container": container, "Force": True})
 
     def _ask(self, method: str, path: str, body: object = None) -> "Any":
         connection = _Connection(self.path)
@@ -83,9 +99,9 @@ class Engine:
             raise wrong from error
         finally:
             connection.close()
-        if response.status >= 400:
+        if response.status >= 300:
             raise EngineError(text.strip()[:300] or f"status {response.status}")
         try:
             return json.loads(text) if text.strip() else None
-        except ValueError:
-            return None
+        except (ValueError, RecursionError) as error:
+            raise EngineError(SENSELESS) from error
