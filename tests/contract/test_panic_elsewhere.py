@@ -104,6 +104,25 @@ def test_after_a_boot_what_bears_an_old_pid_is_somebody_else(exposure: Exposure)
     eventually(lambda: exposure.dead(*ALL))
 
 
+@needs_root
+def test_where_no_process_can_be_seen_nothing_is_called_offline(exposure: Exposure) -> None:
+    script = 'mount -t tmpfs none /proc && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-m", "exposer.panic"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no mounts of our own here")
+    assert done.returncode == 8
+    assert "NOT offline" in done.stdout
+    assert "what runs cannot be seen here" in done.stderr
+    assert exposure.places.locked()
+    assert exposure.panic().returncode == 0
+    eventually(lambda: exposure.dead(*ALL))
+
+
 def test_without_a_public_address_there_is_no_outside_to_ask_and_that_is_said(exposure: Exposure) -> None:
     exposure.ledger.append(Entry("tunnel", detail={"url": "http://127.0.0.1:9"}))
     done = exposure.panic()
