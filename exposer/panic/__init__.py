@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.error:
         _complain(options, "usage", options.error, "see: exposer panic --help")
         return 2
-    before = {number: _ignore(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    before = {number: _hear(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     try:
         return _panic(options, begun)
     finally:
@@ -78,10 +78,11 @@ def main(argv: list[str] | None = None) -> int:
                 signal.signal(number, handler)
 
 
-def _ignore(number: int) -> "Any":
-    """A closed terminal or an impatient Ctrl-C must not stop this halfway. None when it cannot be helped."""
+def _hear(number: int, how: "Any" = signal.SIG_IGN) -> "Any":
+    """A closed terminal or an impatient Ctrl-C must not stop this halfway, nor a service manager that ends what is left
+    of a service whose supervisor was cut. None when it cannot be helped."""
     try:
-        return signal.signal(number, signal.SIG_IGN)
+        return signal.signal(number, how)
     except ValueError:
         return None
 
@@ -200,6 +201,7 @@ def _drill(options: Options) -> int:
         if cut.trouble or cut.open:
             cut.trouble.append("the drill went wrong, so it stays cut and locked: exposer unlock")
             continue
+        _hear(signal.SIGTERM, signal.SIG_DFL)  # what is started now has to hear of it
         wrong = come_back(cut, ways[cut.name])
         if wrong:
             cut.trouble.append(f"{wrong}; it is cut and locked again")

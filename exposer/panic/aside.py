@@ -8,8 +8,11 @@ from exposer import files, procs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Collection
     from typing import Any
+else:
+    import _signal as signal
 
 REPORT_SECONDS = 15.0
 
@@ -20,7 +23,7 @@ def begin(
     """Starts it in the background, in a session of its own: python -m MODULE JOB REPORT. Raises OSError."""
     argv = [sys.executable, "-m", module, json.dumps(job), report]
     nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    os.posix_spawn(sys.executable, argv, environment, file_actions=nowhere, setsid=True)
+    os.posix_spawn(sys.executable, argv, environment, file_actions=nowhere, setsid=True, setsigdef=[signal.SIGTERM])
 
 
 def environment(names: "Collection[str]", supervisor: procs.ProcessId | None) -> dict[str, str]:

@@ -554,11 +554,14 @@ def test_the_public_address_is_asked_for_what_only_our_gateway_says(
         assert exposure.panic().returncode == code
 
 
-def test_a_closed_terminal_or_an_impatient_ctrl_c_does_not_stop_it(exposure: Exposure, listener: socket.socket) -> None:
+@pytest.mark.parametrize("numbers", [(signal.SIGHUP, signal.SIGINT), (signal.SIGTERM,)], ids=["terminal", "service"])
+def test_a_closed_terminal_an_impatient_ctrl_c_or_the_end_of_its_service_does_not_stop_it(
+    exposure: Exposure, listener: socket.socket, numbers: tuple[int, ...]
+) -> None:
     exposure.ledger.append(Entry("gateway", detail={"listen": somewhere(listener)}))  # keeps the proof busy
     with subprocess.Popen(PANIC, cwd=exposure.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as panic:
         eventually(exposure.places.locked)
-        for number in (signal.SIGHUP, signal.SIGINT):
+        for number in numbers:
             panic.send_signal(number)
         panic.communicate(timeout=30)
         assert panic.returncode == 8

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -140,6 +141,8 @@ def test_a_drill_cuts_for_real_and_comes_back_with_the_same_keys_and_address(exp
     assert exposure.pid("gateway") != before
     assert "drilled" in events(exposure)
     assert "lock-removed" not in events(exposure)
+    ignored = Path(f"/proc/{exposure.pid('backend')}/status").read_text().partition("SigIgn:")[2].split()[0]
+    assert not int(ignored, 16) & 1 << signal.SIGTERM - 1
     assert incident(exposure)["left"]["calls"] <= 1  # the self-test's own by the public address, if not yet read
 
 
