@@ -84,7 +84,10 @@ class Guard:
         me = ProcessId.of(os.getpid())
         if me is None:
             return
-        self.leash = fork_leash(self.places, me)
+        try:
+            self.leash = fork_leash(self.places, me)
+        except OSError:
+            return  # there is no process to be had just now
         said = {"guard": me.pid, **({} if self.leash is None else {"leash": self.leash.pid})}
         try:
             swap(self.lease.ready, json.dumps(said).encode())

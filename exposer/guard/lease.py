@@ -1,6 +1,7 @@
 """The lease and its terms: two small files in the runtime folder that the supervisor writes and the guard reads."""
 
 import json
+import math
 import os
 import time
 
@@ -44,12 +45,15 @@ class Terms:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Terms":
-        """Raises ValueError, KeyError or TypeError for anything else."""
+        """Raises ValueError, KeyError, TypeError, OverflowError or RecursionError for anything else."""
         said = json.loads(data)
         who = said["supervisor"]
         process = ProcessId(int(who["pid"]), str(who["started"]), str(who["boot"]))
         argv = tuple(str(word) for word in said["argv"])
-        return cls(process, float(said["lease"]), float(said["ends"]), float(said["until"]), argv)
+        lease, ends, until = (float(said[name]) for name in ("lease", "ends", "until"))
+        if not all(map(math.isfinite, (lease, ends, until))):  # a lease that is no number would never be over
+            raise ValueError("terms without sense")
+        return cls(process, lease, ends, until, argv)
 
 
 class Lease:
@@ -78,8 +82,8 @@ class Lease:
         """When it was renewed last; what cannot be read was not renewed since."""
         try:
             data = files.read_private(self.path, 64)
-            if len(data) == WIDTH:
-                self._last = float(data)
+            if len(data) == WIDTH and math.isfinite(at := float(data)):
+                self._last = at
         except (OSError, ValueError):
             pass
         return self._last
@@ -92,7 +96,7 @@ class Lease:
         """The terms as they are now; None when there are none, or they make no sense."""
         try:
             return Terms.from_bytes(files.read_private(self._terms, 256 * 1024))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 

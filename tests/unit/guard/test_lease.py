@@ -34,6 +34,9 @@ def test_a_lease_that_is_gone_or_torn_was_not_renewed(places: Places) -> None:
     assert last > 0
     path.write_text("9999999")
     assert reader.renewed() == last
+    for nonsense in ("nan", "inf"):  # which would never be over
+        path.write_text(f"{nonsense:<23}\n")
+        assert reader.renewed() == last
     path.unlink()
     assert reader.renewed() == last
 
@@ -48,7 +51,16 @@ def test_terms_come_back_as_they_were(places: Places) -> None:
     assert found.argv == ("--file", "a b")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"lease": 1}', '{"supervisor": 3}'])
+WHO = '"supervisor": {"pid": 5, "started": "1", "boot": "b"}, "argv": [], "ends": 0, "until": 0'
+NONSENSE = [
+    *(f'{{{WHO}, "lease": {lease}}}' for lease in ("NaN", "Infinity", "1e999", "1" + "0" * 400)),
+    f'{{{WHO.replace("5", "Infinity")}, "lease": 90}}',
+    f'{{{WHO}, "lease": 90, "until": NaN}}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"lease": 1}', '{"supervisor": 3}', *NONSENSE], ids=range(12))
 def test_terms_that_make_no_sense_are_none(places: Places, text: str) -> None:
     Path(places.runtime, "lease.terms").write_text(text)
     assert Lease(places).terms() is None

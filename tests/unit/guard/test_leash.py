@@ -1,5 +1,6 @@
 """The leash ties what passes data to itself as soon as that is on record."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from exposer.files import Places
-from exposer.guard import leash
+from exposer.guard import Guard, leash
+from exposer.guard.lease import Lease, Terms
 from exposer.guard.tether import KNOWN
 from exposer.procs import Entry, Ledger, ProcessId
 from tests.support.eventually import eventually
@@ -51,6 +53,28 @@ def tied(pid: int) -> int:
         with suppress(FileNotFoundError):  # closed meanwhile
             ends.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
     return sum(ends.count(name) == 2 for name in set(ends) if name.startswith("pipe:"))
+
+
+def test_a_guard_that_gets_no_process_for_its_leash_tries_again(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> int:
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+    me = ProcessId.of(os.getpid())
+    assert me is not None
+    Lease(places).renew()
+    Lease(places).set_terms(Terms(me, 90.0))
+    guard = Guard(places.name)
+    guard.terms = guard.lease.terms()
+    with monkeypatch.context() as short:
+        short.setattr(os, "fork", none)
+        guard._keep_leash()
+    assert not Path(guard.lease.ready).exists()
+    guard._keep_leash()
+    assert guard.leash is not None
+    guard.leash.signal(signal.SIGKILL)
+    os.waitpid(guard.leash.pid, 0)
 
 
 def test_a_part_is_tied_when_it_goes_on_record_and_ends_with_the_leash(places: Places) -> None:
