@@ -35,18 +35,17 @@ def argv(
     label: str,
     token_file: str = "",
     credentials: bool = False,
-    door: str = "",
     without: tuple[str, ...] = (),
 ) -> list[str]:
     """The command. `config` is a file of our own, so that no file of the user's decides what is exposed. For a
-    tunnel by token the dashboard decides, for one by `credentials` that file; for a quick one it is the socket `door`,
-    named from the folder that it is in.
+    tunnel by token the dashboard decides, otherwise that file where it has rules. A quick tunnel needs a --url all
+    the same: without one, also with a --unix-socket, cloudflared asks for no quick tunnel at all.
 
     `without` names optional flags that this version does not know.
     """
     flags = _flags(tunnel, config, metrics, label)
     known = [word for name, *words in flags if name not in without for word in words]
-    origin = ("--unix-socket", door) if door and not token_file else ("--url", f"http://{listen}")
+    origin = ("--url", f"http://{listen}")
     last = ("run", "--token-file", token_file, *origin) if token_file else ("run",) if credentials else origin
     return [binary, "tunnel", *known, *last]
 
@@ -161,7 +160,6 @@ class Cloudflared(Program):
             label=f"exposer-{self.name}",
             token_file=str(token_file) if own and own.token else "",
             credentials=bool(own and own.credentials),
-            door=Path(self.door).name,
             without=without,
         )
         detail = {"metrics": metrics, "label": f"exposer-{self.name}"}

@@ -94,11 +94,14 @@ def plain_hostname(text: str) -> str:
 
 
 def config_text(found: Named | None, service: str, credentials_file: str) -> bytes:
-    """The config file of our own. Without credentials it is empty: it only keeps the user's own file out."""
-    if found is None or not found.credentials:
-        return b"{}\n"
+    """The config file of our own. For a tunnel by token it is empty: it only keeps the user's own file out."""
     import yaml
 
-    rules: list[dict[str, Any]] = [{"hostname": found.hostname, "service": service}, {"service": "http_status:404"}]
-    config = {"tunnel": found.tunnel_id, "credentials-file": credentials_file, "ingress": rules}
+    if found is None:
+        config: dict[str, Any] = {"ingress": [{"service": service}]}
+    elif not found.credentials:
+        config = {}
+    else:
+        rules = [{"hostname": found.hostname, "service": service}, {"service": "http_status:404"}]
+        config = {"tunnel": found.tunnel_id, "credentials-file": credentials_file, "ingress": rules}
     return yaml.safe_dump(config, sort_keys=False).encode()

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socketserver
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -57,6 +58,22 @@ class Origin(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+class OriginOnSocket(socketserver.ThreadingUnixStreamServer):
+    """The same behind the gateway's unix socket."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), Origin)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
 
 class Scene:
@@ -596,6 +613,18 @@ class TestCloudflared:
         rules = [{"hostname": "api.example.org", "service": f"http://{scene.listen}"}, {"service": "http_status:404"}]
         assert config["ingress"] == rules
         assert (scene.runtime / "cloudflared.json").stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("make_tunnel", [quick_tunnel, filed_tunnel])
+    def test_where_the_gateway_has_a_socket_calls_come_by_it(
+        self, tmp_path: Path, open_scene: Callable[..., Scene], make_tunnel: Callable[..., tuple[Tunnel, Path]]
+    ) -> None:
+        tunnel, binary = make_tunnel(tmp_path)
+        scene = open_scene(tunnel, lambda url: fake_cloudflared.public(binary))
+        door = scene.runtime / "gateway.sock"
+        where = (str(scene.runtime), str(scene.state), resolve, str(door))
+        with OriginOnSocket(door):
+            entry = scene.start(make(tunnel, "tests", "127.0.0.1:9", *where))
+            assert scene.visit(entry) == b"origin says /hello"
 
     @pytest.mark.parametrize("text", ["no json", "[]", '{"AccountTag": "a"}', CREDENTIALS.replace("-", "")[:-4] + '"}'])
     def test_a_credentials_file_of_the_wrong_form_is_refused_and_not_repeated(

@@ -129,8 +129,7 @@ class Tunnel:
         pushed = knobs().get("ingress")
         if self.ingress:
             return (-1, self.ingress) if pushed is None else (1, pushed)
-        service = self.flags.get("url") or f"unix:{self.flags['unix-socket']}"
-        local = [{"hostname": "", "path": None, "service": service}]
+        local = [{"hostname": "", "path": None, "service": self.flags["url"]}]
         return (1, pushed) if pushed is not None else (-1, local)
 
     def live(self):
@@ -280,6 +279,12 @@ def quick_hostname():
     return name
 
 
+def rules_of(flags):
+    """The rules of the config file: where there are any, --url counts for nothing."""
+    config = yaml.safe_load(Path(flags["config"]).read_text(encoding="utf-8")) or {}
+    return config.get("ingress") or []
+
+
 def check_token(flags, tunnel):
     """The token's form, or the credentials file and the rules that the config file names."""
     if "token" not in flags and "token-file" not in flags:
@@ -315,8 +320,14 @@ def main():
         print(line, file=sys.stderr, flush=True)
     if tunnel.flags.get("run"):
         check_token(tunnel.flags, tunnel)
-    else:
+    elif "url" in tunnel.flags:
         tunnel.hostname = quick_hostname()
+        tunnel.ingress = rules_of(tunnel.flags)
+    else:  # whatever else is given, --unix-socket too
+        sys.exit(
+            "\nIf you are trying to run a Quick Tunnel then you need to explicitly pass the --url flag.\n"
+            "Eg. cloudflared tunnel --url localhost:8080/."
+        )
     host, _, port = tunnel.flags["metrics"].rpartition(":")
     try:
         serve(Metrics, (host, int(port)), tunnel)

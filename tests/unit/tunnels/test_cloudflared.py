@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exposer.config.model import Tunnel
 from exposer.tunnels.cloudflared import argv, strays
-from exposer.tunnels.cloudflared_named import token_fault
+from exposer.tunnels.cloudflared_named import Named, config_text, token_fault
 
 UUID = "22ec0000-0000-4000-8000-000000000000"
 OURS = {"hostname": "", "path": None, "service": "http://127.0.0.1:8000"}
@@ -35,9 +35,9 @@ def test_a_named_tunnel_gets_its_token_through_a_file() -> None:
     assert command(token_file="/t") == [*COMMON, "run", "--token-file", "/t", "--url", "http://127.0.0.1:8000"]
 
 
-def test_a_quick_tunnel_leads_to_the_gateways_socket_where_there_is_one() -> None:
-    assert command(door="gateway.sock") == [*COMMON, "--unix-socket", "gateway.sock"]
-    assert command(door="gateway.sock", token_file="/t")[-2:] == ["--url", "http://127.0.0.1:8000"]
+def test_what_a_quick_tunnel_leads_to_stands_in_our_config_because_without_a_url_there_is_none() -> None:
+    assert config_text(None, "unix:gateway.sock", "/k") == b"ingress:\n- service: unix:gateway.sock\n"
+    assert config_text(Named("api.example.org", token="t"), "unix:gateway.sock", "/k") == b"{}\n"
 
 
 def test_the_socket_is_ours_and_the_port_is_not_when_only_the_socket_will_do() -> None:
