@@ -89,11 +89,10 @@ def use_api_token(known: Account, token: str, account_id: str, zone_id: str) -> 
 def create(known: Account, name: str, credentials: Path) -> str:
     """Makes a tunnel and returns its id; its credentials are written to a file. Raises ExposerError."""
     _run(known, "create", "--credentials-file", str(credentials), name)
-    try:
-        found = str(json.loads(credentials.read_bytes())["TunnelID"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    found = _tunnel_of(credentials)
+    if not found:
         hint = "see: exposer tunnel setup cloudflared --list"
-        raise ExposerError("cloudflared made a tunnel and left no credentials", hint) from error
+        raise ExposerError("cloudflared made a tunnel and left no credentials", hint)
     credentials.chmod(0o600)
     return found
 
@@ -122,8 +121,21 @@ def clean_up(known: Account, tunnel: str) -> None:
 
 
 def delete(known: Account, tunnel: str) -> None:
-    """Deletes the tunnel at Cloudflare. Raises ExposerError, also while it has connections."""
+    """Deletes the tunnel at Cloudflare, and its credentials here. Raises ExposerError, also while it has connections.
+
+    cloudflared itself removes only those that lie beside its certificate under the tunnel's id.
+    """
     _run(known, "delete", tunnel)
+    for path in known.folder.glob("*.json"):
+        if tunnel in (path.stem, _tunnel_of(path)):
+            path.unlink(missing_ok=True)
+
+
+def _tunnel_of(credentials: Path) -> str:
+    try:
+        return str(json.loads(credentials.read_bytes())["TunnelID"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _run(known: Account, *words: str) -> str:
@@ -137,11 +149,13 @@ def _run(known: Account, *words: str) -> str:
     if said.code != 0:
         lines = [line for line in (said.err or said.out).splitlines() if line.strip()]
         why = redact(lines[-1]) if lines else f"it ended with code {said.code}"
-        raise ExposerError(f"cloudflared tunnel {words[0]} failed: {why}", _hint(why))
+        raise ExposerError(f"cloudflared tunnel {words[0]} failed: {why}", _hint(why, known))
     return said.out
 
 
-def _hint(why: str) -> str:
+def _hint(why: str, known: Account) -> str:
+    if "neither the ID nor the name" in why:
+        return f"was it deleted elsewhere? Then remove its credentials in {known.folder}, and set it up again"
     if "unauthorized" in why.lower() or "Authentication error" in why:
         return "the login or the API token is not valid for this; log in again with --login"
     if "record with that host already exists" in why or "already in use" in why:

@@ -230,6 +230,28 @@ class TestCloudflared:
         assert done.returncode == 0, done.stderr
         assert cloudflare.cloud_of(binary.parent)["tunnels"] == {}
 
+    @pytest.mark.parametrize("by", ["name", "id"])
+    def test_a_deleted_tunnel_leaves_no_credentials_so_that_the_next_setup_makes_another(
+        self, exposure: Exposure, binary: Path, by: str
+    ) -> None:
+        lines = told(run(exposure, *self.API, "--hostname", "api.example.com", said="cf-api-token-of-tests"))
+        credentials, name = Path(lines["credentials"].removeprefix("file:")), f"exposer-{exposure.name}"
+        first = json.loads(credentials.read_text())["TunnelID"]
+        done = run(exposure, "setup", "cloudflared", "--delete", name if by == "name" else first)
+        assert done.returncode == 0, done.stderr
+        assert not credentials.exists()
+        told(run(exposure, "setup", "cloudflared", "--hostname", "api.example.com"))
+        assert cloudflare.cloud_of(binary.parent)["tunnels"][name]["id"] != first
+
+    def test_a_tunnel_that_was_deleted_elsewhere_is_told_with_what_to_remove(
+        self, exposure: Exposure, binary: Path
+    ) -> None:
+        lines = told(run(exposure, *self.API, "--hostname", "api.example.com", said="cf-api-token-of-tests"))
+        cloudflare.save(binary.parent, {**cloudflare.cloud_of(binary.parent), "tunnels": {}})
+        done = run(exposure, "setup", "cloudflared", "--hostname", "api.example.com")
+        assert done.returncode == 1
+        assert str(Path(lines["credentials"].removeprefix("file:")).parent) in done.stderr
+
     def test_a_wrong_api_token_is_told_and_not_repeated(self, exposure: Exposure, binary: Path) -> None:
         done = run(exposure, *self.API, "--hostname", "api.example.com", said="wrong-token-wrong-token")
         assert done.returncode == 1

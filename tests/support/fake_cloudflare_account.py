@@ -90,6 +90,8 @@ def main():
             rows = [{"name": n, "deleted_at": NEVER, **t} for n, t in cloud["tunnels"].items()]
             gone = [{"id": str(uuid.uuid4()), "name": n, "deleted_at": "2026-01-01"} for n in cloud["deleted"]]
             print(json.dumps([*rows, *gone]))
+        case ["route", "dns", *_, name, _] if name not in cloud["tunnels"]:
+            fail(f"{name} is neither the ID nor the name of any of your tunnels")
         case ["route", "dns", *more, name, host]:
             if cloud["routes"].get(host, name) != name and more != ["-f"]:
                 fail("Failed to add route: code: 1003, reason: A CNAME record with that host already exists.")
@@ -98,6 +100,7 @@ def main():
         case ["cleanup", name]:
             cloud["tunnels"][name]["connections"] = []
         case ["delete", name]:
+            name = next((n for n, t in cloud["tunnels"].items() if t["id"] == name), name)
             if cloud["tunnels"][name]["connections"]:
                 fail("Cannot delete tunnel: it has active connections")
             del cloud["tunnels"][name]
