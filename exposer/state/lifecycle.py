@@ -68,7 +68,7 @@ def _running(unit: Unit, entry: Entry, now: float) -> Unit:
         looked_at=now,
         sick_since=None,
         replace_at=None,
-        detail=MappingProxyType(dict(entry.detail)),
+        detail=MappingProxyType({**entry.detail, **({"pid": entry.process.pid} if entry.process else {})}),
     )
 
 

@@ -51,6 +51,7 @@ url = "http://127.0.0.1:{server.remote_port}"
     assert exposure.get("/api/notes").status == 200
     assert exposure.get("/api/notes", key="").status == 401
     before = exposure.pid("tunnel")
+    assert exposure.status()["tunnel"]["pid"] == before
     os.kill(before, signal.SIGKILL)
     eventually(lambda: exposure.pid("tunnel") not in (0, before), within=20)
     eventually(lambda: exposure.get("/api/notes").status == 200, within=20)

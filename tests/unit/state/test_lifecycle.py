@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exposer.procs import Entry
+from exposer.procs import Entry, ProcessId
 from exposer.state.facts import Documented, Fact, Failed, Gone, Looked, Reloaded, Started, Stopped
 from exposer.state.lifecycle import BACKOFF, STEADY, advance, backoff, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, UP_ORDER, Look, Phase, Unit
@@ -33,6 +33,11 @@ def test_a_part_that_was_started_is_up_and_well() -> None:
     unit = advance(starting(), Started(TUNNEL, entry(listen="x")), NOW)
     assert (unit.phase, unit.busy, unit.healthy, unit.digest, unit.trying) == (Phase.UP, False, True, "d1", "")
     assert (unit.since, unit.looked_at, unit.detail["listen"]) == (NOW, NOW, "x")
+
+
+def test_a_part_that_is_a_process_tells_its_number() -> None:
+    entry = Entry(TUNNEL, ProcessId(4711, "1", "boot"), detail={"url": "https://a"})
+    assert advance(Unit(TUNNEL), Started(TUNNEL, entry), 1.0).detail == {"url": "https://a", "pid": 4711}
 
 
 def test_a_document_that_was_read_is_up_for_what_was_tried() -> None:
