@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from exposer import files, ports, procs, wire
 from exposer.config.model import Tunnel
-from exposer.errors import TimeoutExceededError
+from exposer.errors import MissingError, TimeoutExceededError
 from exposer.procs import Entry
 from exposer.state.model import Look, Record, Tell
-from exposer.tunnels.cloudflared_log import OPTIONAL, explain, refused, unknown_flag
+from exposer.tunnels.cloudflared_log import OPTIONAL, explain, read_line, refused, unknown_flag
 from exposer.tunnels.cloudflared_named import HOSTNAME, Named, config_text, named, plain_hostname
 from exposer.tunnels.fact import Fault, TunnelError
 from exposer.tunnels.program import PATIENCE, Program, find_program, is_downloader, lines_of, port_of
@@ -96,6 +96,18 @@ def _is_ours(service: str, ours: list[str]) -> bool:
     return same and parts.scheme == "http" and parts.path in ("", "/") and parts.username is None
 
 
+def version_of(binary: str) -> str:
+    """Its version. Raises MissingError for a program that is another one, or is not for this machine."""
+    try:
+        said = procs.run([binary, "--version"], timeout=10.0)
+    except (OSError, TimeoutError) as error:
+        raise MissingError(f"{binary} does not run: {error}", INSTALL) from error
+    match = re.search(r"cloudflared version (\S+)", said.out + said.err)
+    if match is None:
+        raise MissingError(f"{binary} does not say which cloudflared it is", INSTALL)
+    return match.group(1)
+
+
 class Cloudflared(Program):
     """cloudflared, asked about itself on a metrics port of our choice."""
 
@@ -115,8 +127,11 @@ class Cloudflared(Program):
                 return self.with_url(entry, self._wait(entry, own))
             except TunnelError:
                 self.stop(entry)
-                flag = unknown_flag(lines_of(entry, final=True))
+                lines = lines_of(entry, final=True)
+                flag = unknown_flag(lines)
                 if flag not in OPTIONAL or flag in without:
+                    if not any(map(read_line, lines)):  # nothing that cloudflared is known to say
+                        version_of(binary)
                     raise
                 without = (*without, flag)
             except BaseException:

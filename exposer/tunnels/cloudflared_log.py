@@ -147,8 +147,13 @@ def explain(lines: list[str], named: bool, *secrets: str) -> Fault:
         said = [fact.text for fact in facts if fact.kind == kind]
         if said:
             return _fault("quick" if kind == "refused" and not named else kind, redact(said[-1], *secrets))
-    said = [fact.text for fact in facts if fact.kind == "error"]
+    said = [fact.text for fact in facts if fact.kind == "error"] or list(filter(_is_bare, lines))
     return Fault(f"cloudflared failed: {redact(said[-1], *secrets)}" if said else "cloudflared ended without a reason")
+
+
+def _is_bare(line: str) -> bool:
+    """Whether it is no log line, nor a piece of one: at the end of a failure, or from a program that is another one."""
+    return bool(line.strip()) and '"time":"' not in line and _parse(line) == ("", line)
 
 
 def _fault(kind: str, said: str) -> Fault:

@@ -61,11 +61,8 @@ def _looked(provider: str, binary: str, look: Callable[[str], Usable]) -> Usable
 
 def _cloudflared(binary: str) -> Usable:
     path = find_program(binary, "cloudflared", "cloudflared", cloudflared.INSTALL, refuse=is_downloader)
-    said = procs.run([path, "--version"], timeout=10.0)
-    match = re.search(r"cloudflared version (\S+)", said.out + said.err)
-    if match is None:
-        raise MissingError(f"{path} does not say which cloudflared it is", cloudflared.INSTALL)
-    return Usable("cloudflared", True, path, match.group(1), "without an account the address changes with every start")
+    version = cloudflared.version_of(path)
+    return Usable("cloudflared", True, path, version, "without an account the address changes with every start")
 
 
 def _ngrok(binary: str) -> Usable:

@@ -695,6 +695,18 @@ class TestCloudflared:
         assert isinstance(error, MissingError)
         assert "apt install cloudflared" in error.hint
 
+    @pytest.mark.parametrize("content", [b"\x7fELF of another machine", b"#!/nowhere/sh\n", b"#!/bin/sh\nexit 0\n"])
+    def test_a_program_that_is_not_cloudflared_is_told_as_one_at_the_first_try(
+        self, tmp_path: Path, open_scene: Callable[..., Scene], content: bytes
+    ) -> None:
+        binary = tmp_path / "cloudflared"
+        binary.write_bytes(content)
+        binary.chmod(0o755)
+        error = failure(open_scene(Tunnel("cloudflared", binary=str(binary))))
+        assert isinstance(error, MissingError)
+        assert str(binary) in error.message
+        assert "apt install cloudflared" in error.hint
+
     def test_a_token_of_the_wrong_form_is_refused_and_not_repeated(
         self, tmp_path: Path, open_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -91,6 +91,14 @@ def test_no_lines_make_a_sentence_all_the_same() -> None:
     assert explain([], False).text == "cloudflared ended without a reason"
 
 
+def test_last_words_that_are_no_log_line_are_the_reason_when_there_is_no_other() -> None:
+    started = line("Starting tunnel", "info")
+    torn = ',"message":"ICMP proxy will use fd00::2 in zone eth0 as source for IPv6","time":"2026-11-27T03:06:54Z"}'
+    assert explain([started, "the disk is full", torn, ""], True).text == "cloudflared failed: the disk is full"
+    assert explain([started, torn], True).text == "cloudflared ended without a reason"
+    assert explain([line("odd"), "the disk is full"], True).text == "cloudflared failed: odd"
+
+
 def test_a_secret_is_not_repeated() -> None:
     assert "abc123secret" not in explain([line("bad thing abc123secret")], True, "abc123secret").text
 
