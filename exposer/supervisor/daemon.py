@@ -194,13 +194,12 @@ class Daemon:
         procs.save_memory()
 
     def _late(self) -> Failed:
-        waiting = [
-            f"{u.role}: {u.error or 'still ' + u.phase}"
-            for u in self.loop.state.units.values()
-            if not u.healthy and u.role != self.loop.state.other
-        ]
-        why = "; ".join(waiting) or (self.loop.state.checked.why if self.loop.state.checked else "not yet reachable")
-        return Failed("up", f"not online in time ({why})", "give it longer: --timeout 300s", "timeout", 7)
+        state = self.loop.state
+        ill = [unit for unit in state.units.values() if not unit.healthy and unit.role != state.other]
+        why = "; ".join(f"{unit.role}: {unit.error or 'still ' + unit.phase}" for unit in ill)
+        why = why or (state.checked.why if state.checked else "not yet reachable")
+        hint = "\n".join((*(unit.hint for unit in ill if unit.hint), "or give it longer: --timeout 300s"))
+        return Failed("up", f"not online in time ({why})", hint.removeprefix("or "), "timeout", 7)
 
     def _close(self) -> Outcome:
         """What is left is ended by force, and nothing of ours stays behind."""

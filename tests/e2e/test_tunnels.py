@@ -114,6 +114,19 @@ def test_without_a_network_it_keeps_trying_says_so_and_comes_online_once_there_i
     assert exposure.phase() == "online"
 
 
+def test_a_start_that_ends_because_of_the_tunnel_says_what_to_do_about_it(
+    tmp_path: Path, make_exposure: Callable[..., Exposure]
+) -> None:
+    binary = fake_cloudflared.install(tmp_path, quick="limited")
+    exposure = make_exposure(with_tunnel(f'provider = "cloudflared"\nbinary = "{binary}"'))
+    done = exposure.run("up", "-d", "--json", "--timeout", "6s")
+    assert done.returncode == 7
+    error = json.loads(done.stderr)["error"]
+    assert "too many requests" in error["message"]
+    assert "use a named tunnel" in error["hint"]
+    assert "--timeout 300s" in error["hint"]
+
+
 def test_a_token_revoked_while_it_runs_is_told_and_cloudflare_is_not_hammered(
     tmp_path: Path, make_exposure: Callable[..., Exposure]
 ) -> None:
