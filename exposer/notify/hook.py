@@ -15,7 +15,8 @@ from exposer.procs import Entry
 ROLE = "hook"
 PATIENCE = 30.0
 LADDER = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
-LOG, LOG_OLD = "hooks.log", 1024 * 1024
+# The log is begun anew when it is larger than this: before a hook, and while one prints without an end.
+LOG, LOG_OLD, LOG_LIMIT = "hooks.log", 1024 * 1024, 16 * 1024 * 1024
 
 
 def run_hook(
@@ -31,15 +32,13 @@ def run_hook(
     """Runs it to its end. It is on record before it begins, has a session and a small environment of its own, and
     what it prints goes to a log. Raises ExposerError when it fails or takes too long."""
     log, given = Path(logs, LOG), Path(runtime, f"hook.{os.urandom(6).hex()}.json")
-    with suppress(OSError):
-        if log.stat().st_size > LOG_OLD:
-            os.truncate(log, 0)
+    _trim(log, LOG_OLD)
     files.swap(str(given), json.dumps(told, sort_keys=True).encode())
     try:
         process = procs.spawn(
             argv, log=str(log), record=lambda found: record(Entry(ROLE, found)), cwd=cwd or None, stdin=str(given)
         )
-        if not procs.wait_until(lambda: _ended(process), patience):
+        if not procs.wait_until(lambda: _ended(process, log), patience):
             procs.stop(process, LADDER)
             raise ExposerError(f"{argv[0]} did not end within {patience:g} s", "see: exposer logs hooks")
         process.signal_group(signal.SIGKILL)  # what it has left behind in its session
@@ -49,10 +48,19 @@ def run_hook(
     except FileNotFoundError:
         raise MissingError(f"{argv[0]}: there is no such program", "look at hooks.address_changed") from None
     finally:
+        _trim(log, LOG_LIMIT)
         with suppress(OSError):
             given.unlink()
 
 
-def _ended(process: procs.ProcessId) -> bool:
+def _ended(process: procs.ProcessId, log: Path) -> bool:
+    _trim(log, LOG_LIMIT)
     procs.reap()
     return not process.alive()
+
+
+def _trim(log: Path, limit: int) -> None:
+    """A program that appends goes on at the new end."""
+    with suppress(OSError):
+        if log.stat().st_size > limit:
+            os.truncate(log, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exposer.errors import ExposerError, LockedError, MissingError
-from exposer.notify.hook import run_hook
+from exposer.notify.hook import LOG_LIMIT, run_hook
 from exposer.procs import Entry
 from tests.support.eventually import eventually
 
@@ -106,3 +106,9 @@ def test_the_log_of_hooks_does_not_grow_without_end(hooks: Hooks) -> None:
     hooks.run("echo again")
     assert log.read_text() == "again\n"
     assert os.path.getsize(log) < 100
+
+
+def test_a_hook_that_prints_without_an_end_does_not_fill_the_disk(hooks: Hooks) -> None:
+    with pytest.raises(ExposerError, match="did not end"):
+        hooks.run("exec yes 'much of the same, again and again and again and again'", patience=1.0)
+    assert (hooks.folder / "hooks.log").stat().st_size <= LOG_LIMIT
