@@ -10,6 +10,7 @@ from exposer.gateway import folder as place
 from exposer.gateway.doors import SECOND
 from exposer.gateway.front import LISTEN, Front
 from exposer.procs import ProcessId
+from exposer.procs.hanging_up import hang_up, has_open
 
 PATIENCE = 1.0  # how long nginx gets to notice that its callers have gone (seconds)
 
@@ -19,8 +20,8 @@ def say(folder: Path, front: Front | None, workers: Collection[ProcessId]) -> No
     cannot do: what follows ends the workers themselves."""
     with suppress(OSError, ValueError):
         ports = set(_ports(folder, front))
-        ended = {worker: procs.hang_up(worker, lambda own: _came_in(own, ports)) for worker in workers}
-        procs.wait_until(lambda: not any(procs.has_open(worker, ends) for worker, ends in ended.items()), PATIENCE)
+        ended = {worker: hang_up(worker, lambda own: _came_in(own, ports)) for worker in workers}
+        procs.wait_until(lambda: not any(has_open(worker, ends) for worker, ends in ended.items()), PATIENCE)
 
 
 def _came_in(own: Any, ports: Collection[str]) -> bool:

@@ -6,7 +6,6 @@ Standard library only, with the slow imports inside functions: the panic path us
 from exposer.procs.children import INHERITED, MARK, Finished, child_environment, exit_code, marked, reap, run, spawn
 from exposer.procs.copies import Forked, fork
 from exposer.procs.ending import hurry, monotonic, pause, save_memory, stop, take_time, wait_until
-from exposer.procs.hanging_up import hang_up, has_open
 from exposer.procs.identity import ProcessId, boot_id, group_exists, started_at
 from exposer.procs.ledger import Entry, Ledger
 
@@ -23,8 +22,6 @@ __all__ = [
     "exit_code",
     "fork",
     "group_exists",
-    "hang_up",
-    "has_open",
     "hurry",
     "marked",
     "monotonic",

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from exposer.procs import ProcessId, hang_up, has_open
+from exposer.procs import ProcessId
+from exposer.procs.hanging_up import hang_up, has_open
 from tests.support.eventually import eventually
 
 # Takes each connection, answers on it, and says when it has ended.
