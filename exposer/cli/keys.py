@@ -12,7 +12,7 @@ from exposer.cli.force import bring_into_force, end_for_good, withdraw
 from exposer.cli.ring import ring_store
 from exposer.cli.show import answer, duration, note, settings, table
 from exposer.cli.words import ends_in_words
-from exposer.errors import LockedError, UsageError
+from exposer.errors import ExposerError, LockedError, UsageError
 from exposer.files import NotPrivateError, Places, check_root, private_dir, state_root
 from exposer.keys.status import describe, timestamp
 
@@ -73,11 +73,17 @@ def rotate_key(label: str, grace: float | None, now: bool) -> None:
         return after, (secret, replaced, after.keys[-1])
 
     clear, old, key = _store(found).change(how)
-    seen = end_for_good(found, [each.id for each in old]) if wait <= 0 and old else ""
+    seen, trouble = "", None
+    try:
+        seen = end_for_good(found, [each.id for each in old]) if wait <= 0 and old else ""
+    except ExposerError as error:
+        trouble = error  # the new key is made, and is never shown again
     in_force = bring_into_force(found, clear.reveal(), key.id)
     data = {"schema": 1, "label": label, "id": key.id, "key": clear.reveal(), "in_force": in_force}
     data["replaced"] = [{"id": k.id, "state": str(k.state), "until": timestamp(k.until), "grace": k.grace} for k in old]
     answer(clear.reveal(), data)
+    if trouble is not None:
+        raise trouble
     for replaced in old:
         shown = describe(replaced, moment)
         paused = f"is paused, and ends {shown['expires']}" if shown["state"] == "suspended" else ""

@@ -4,11 +4,15 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exposer.keys.model import Allowed
+from exposer.keys.ring import mint
+from exposer.keys.store import RingStore
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, get, sample_config
 from tests.support.keepalive import KeepAlive
@@ -178,6 +182,21 @@ def test_a_key_with_a_limit_that_cannot_be_kept_is_not_made(
     assert (done.returncode, about in done.stderr) == (2, True)
     assert listed(sample) == {}
     assert sample.run("rotate-key", "odd", "--grace", "9999999d").returncode == 2
+
+
+@pytest.mark.slow
+def test_a_new_key_is_shown_even_when_the_end_of_the_old_one_cannot_be_shown(sample: Exposure) -> None:
+    sample.up()
+    # A rate that the gateway cannot count: it takes no change of the keys over, and keeps its workers.
+    odd = Allowed(rate=(1, 3600))
+    RingStore(sample.state / sample.name).change(lambda ring: (mint(ring, "odd", time.time(), allowed=odd)[0], None))
+    done = sample.run("rotate-key", "--now", "--json")
+    assert done.returncode == 8
+    assert "streams that began before go on" in done.stderr
+    assert with_key(sample, sample.key) == 401
+    new = json.loads(done.stdout)["key"]
+    assert sample.run("keys", "revoke", "odd").returncode == 0
+    eventually(lambda: with_key(sample, new) == 200, within=15)
 
 
 def test_twenty_commands_at_once_lose_nothing_of_each_other(sample: Exposure) -> None:
