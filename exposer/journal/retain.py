@@ -5,9 +5,9 @@ import sqlite3
 BATCH = 5_000
 
 
-def forget(db: sqlite3.Connection, before: float, most_bytes: int) -> int:
-    """Removes at most BATCH rows of each table that are older, or the oldest while the file is too large. Returns how
-    many. The newest row of a table always stays."""
+def due(db: sqlite3.Connection, before: float, most_bytes: int) -> dict[str, int]:
+    """Up to which number rows may go, by table: at most BATCH rows of each that are older, or the oldest while the file
+    is too large. The newest row of a table always stays."""
     events = db.execute(
         "SELECT max(seq) FROM (SELECT seq FROM events WHERE at < ? ORDER BY seq LIMIT ?)", (before, BATCH)
     )
@@ -18,7 +18,8 @@ def forget(db: sqlite3.Connection, before: float, most_bytes: int) -> int:
     if used_bytes(db) > most_bytes:
         oldest = db.execute("SELECT max(seq) FROM (SELECT seq FROM requests ORDER BY seq LIMIT ?)", (BATCH,))
         last["requests"] = max(last["requests"] or 0, oldest.fetchone()[0] or 0)
-    return sum(_cut(db, table, seq) for table, seq in last.items() if seq)
+    newest = {table: db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in last}  # noqa: S608
+    return {table: min(seq, newest[table] - 1) for table, seq in last.items() if seq and newest[table] > 1}
 
 
 def used_bytes(db: sqlite3.Connection) -> int:
@@ -29,10 +30,8 @@ def used_bytes(db: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _cut(db: sqlite3.Connection, table: str, last: int) -> int:
-    """Removes the rows up to this number, and keeps what the chain said there."""
-    newest = db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0]  # noqa: S608
-    last = min(last, newest - 1)
+def cut(db: sqlite3.Connection, table: str, last: int) -> int:
+    """Removes the rows up to this number, and keeps what the chain said there. Returns how many."""
     row = db.execute(f"SELECT seq, chain FROM {table} WHERE seq = ?", (last,)).fetchone()  # noqa: S608
     if row is None:
         return 0

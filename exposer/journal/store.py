@@ -151,8 +151,7 @@ class Journal:
                 self._look_for_written(name)
             lost = self._lost | {name: head for name, head in before.items() if not self._holds(name, head)}
         self._flush()  # a loss of power must not take rows that were noted
-        said = {name: [head.seq, head.chain] for name, head in (heads | lost).items()}
-        files.swap(str(self._heads), json.dumps({"at": time.time(), **said}).encode())
+        self._note(heads | lost, self._noted_kept())
         return list(lost)
 
     def noted_heads(self) -> dict[str, Head]:
@@ -163,10 +162,22 @@ class Journal:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return {}
 
+    def _note(self, heads: Mapping[str, Head], kept: Mapping[str, int]) -> None:
+        said = {name: [head.seq, head.chain] for name, head in heads.items()}
+        files.swap(str(self._heads), json.dumps({"at": time.time(), **said, "kept": dict(kept)}).encode())
+
+    def _noted_kept(self) -> dict[str, int]:
+        """Up to which number rows may have been removed; where nothing says so, as far as they were."""
+        try:
+            said = json.loads(files.read_private(str(self._heads), 4096))["kept"]
+            return {name: int(said.get(name, 0)) for name in TABLES}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return dict(self._db.execute("SELECT name, seq FROM kept").fetchall())
+
     def broken(self) -> verify.Broken | None:
         """The first row that does not fit; None when all do."""
         with told("the journal could not be read"):
-            return verify.broken(self._db, self._lock, self.noted_heads())
+            return verify.broken(self._db, self._lock, self.noted_heads(), self._noted_kept)
 
     def broken_at(self) -> int | None:
         """The number of the first row that does not fit, or None."""
@@ -177,7 +188,11 @@ class Journal:
         """Removes a few of the rows older than that, or while the file is too large; returns how many. The rest can
         still be verified. To be called again until it returns 0: each call holds the journal for a moment only."""
         with self._lock, told("the journal could not be written"):
-            return retain.forget(self._db, before, most_bytes)
+            last = retain.due(self._db, before, most_bytes)
+            if last:  # noted first, so that nobody else can pass rows off as too old
+                heads = self.noted_heads() or {name: self._newest(name) for name in TABLES}
+                self._note(heads, self._noted_kept() | last)
+            return sum(retain.cut(self._db, table, seq) for table, seq in last.items())
 
     def close(self) -> None:
         with self._lock:

@@ -30,9 +30,17 @@ class Broken:
     why: str
 
 
-def broken(db: sqlite3.Connection, lock: threading.Lock, heads: Mapping[str, Head]) -> Broken | None:
-    """The first row that does not fit, events first. Reads in pieces, so that writers wait for a moment only."""
+def broken(
+    db: sqlite3.Connection, lock: threading.Lock, heads: Mapping[str, Head], removed: Callable[[], Mapping[str, int]]
+) -> Broken | None:
+    """The first row that does not fit, events first. Reads in pieces, so that writers wait for a moment only.
+
+    `removed` says up to which number rows may be gone, because their time was over; it is asked after we have looked.
+    """
     for table in SELECT:
+        gone = _begin(db, lock, table)[0]
+        if gone > (most := removed().get(table, 0)):
+            return Broken(table, most + 1, None, f"it is missing: rows up to number {gone} went before their time")
         while (found := _broken(db, lock, table, heads.get(table), begins := _begin(db, lock, table))) is not None:
             if _begin(db, lock, table)[0] == begins[0]:
                 return found

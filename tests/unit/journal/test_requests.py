@@ -172,9 +172,40 @@ def test_rows_that_are_removed_just_now_because_their_time_is_over_are_no_loss(j
         def __exit__(self, *_: object) -> None: ...
 
     db = sqlite3.connect(path)
-    assert verify.broken(db, Removing(), {}) is None  # type: ignore[arg-type]
+    assert verify.broken(db, Removing(), {}, lambda: {"requests": 9}) is None  # type: ignore[arg-type]
     db.close()
     assert len(everything(journal)) < 10
+
+
+@pytest.mark.parametrize("forgotten", [0, 2])
+def test_nobody_passes_rows_off_as_too_old(journal: Journal, path: Path, forgotten: int) -> None:
+    journal.record([call(n) for n in range(1, 10)], {})
+    journal.note_heads()
+    while journal.forget(NOON + forgotten + 1, 10**9):
+        pass
+    assert journal.broken() is None
+    tamper(path, "INSERT OR REPLACE INTO kept SELECT 'requests', seq, chain FROM requests WHERE seq = 5")
+    tamper(path, "DELETE FROM requests WHERE seq <= 5")
+    for n in (20, 21):
+        found = journal.broken()
+        assert found is not None
+        assert (found.table, found.seq) == ("requests", forgotten + 1)
+        journal.record([call(n)], {})
+        journal.note_heads()
+
+
+def test_a_journal_that_knows_nothing_yet_of_what_may_go_is_whole(journal: Journal, path: Path) -> None:
+    """One of the version before, or whose note is gone."""
+    journal.record([call(n) for n in range(10)], {})
+    journal.note_heads()
+    while journal.forget(NOON + 5, 10**9):
+        pass
+    path.with_name(f"{path.name}.heads").unlink()
+    assert journal.broken() is None
+    journal.note_heads()
+    while journal.forget(NOON + 7, 10**9):
+        pass
+    assert journal.broken() is None
 
 
 def test_rows_whose_time_is_over_are_not_missed_by_the_note_of_the_newest(journal: Journal) -> None:
