@@ -8,18 +8,23 @@ BATCH = 5_000
 def due(db: sqlite3.Connection, before: float, most_bytes: int) -> dict[str, int]:
     """Up to which number rows may go, by table: at most BATCH rows of each that are older, or the oldest while the file
     is too large. The newest row of a table always stays."""
-    events = db.execute(
-        "SELECT max(seq) FROM (SELECT seq FROM events WHERE at < ? ORDER BY seq LIMIT ?)", (before, BATCH)
-    )
-    requests = db.execute(
-        "SELECT max(seq) FROM (SELECT seq FROM requests WHERE at < ? ORDER BY seq LIMIT ?)", (before * 1000, BATCH)
-    )
-    last = {"events": events.fetchone()[0], "requests": requests.fetchone()[0]}
+    last = {"events": _older(db, "events", before), "requests": _older(db, "requests", before * 1000)}
     if used_bytes(db) > most_bytes:
         oldest = db.execute("SELECT max(seq) FROM (SELECT seq FROM requests ORDER BY seq LIMIT ?)", (BATCH,))
-        last["requests"] = max(last["requests"] or 0, oldest.fetchone()[0] or 0)
+        last["requests"] = max(last["requests"], oldest.fetchone()[0] or 0)
     newest = {table: db.execute(f"SELECT max(seq) FROM {table}").fetchone()[0] or 0 for table in last}  # noqa: S608
     return {table: min(seq, newest[table] - 1) for table, seq in last.items() if seq and newest[table] > 1}
+
+
+def _older(db: sqlite3.Connection, table: str, before: float) -> int:
+    """Up to which number all rows are older: one that a clock gone wrong has dated back must not take along the rows
+    that came before it."""
+    first = f"(SELECT seq, at FROM {table} ORDER BY seq LIMIT ?)"  # noqa: S608
+    text = f"SELECT min(seq), max(seq), min(CASE WHEN at >= ? THEN seq END) FROM {first}"  # noqa: S608
+    oldest, newest, young = db.execute(text, (before, BATCH)).fetchone()
+    if young is None:
+        return int(newest or 0)
+    return 0 if young == oldest else int(young) - 1
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

@@ -177,6 +177,18 @@ def test_rows_that_are_removed_just_now_because_their_time_is_over_are_no_loss(j
     assert len(everything(journal)) < 10
 
 
+def test_a_call_dated_back_by_a_clock_gone_wrong_takes_no_others_along(journal: Journal) -> None:
+    written = [call(1), call(2), call(3, at=1000.0), call(4)]
+    journal.record(written, {})
+    while journal.forget(NOON, 10**9):
+        pass
+    assert everything(journal) == written
+    while journal.forget(NOON + 3, 10**9):
+        pass
+    assert everything(journal) == written[3:]
+    assert journal.broken() is None
+
+
 @pytest.mark.parametrize("forgotten", [0, 2])
 def test_nobody_passes_rows_off_as_too_old(journal: Journal, path: Path, forgotten: int) -> None:
     journal.record([call(n) for n in range(1, 10)], {})
