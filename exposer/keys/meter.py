@@ -54,5 +54,9 @@ class Meter:
                 del self.minutes[key_id]
 
     def _hour(self, key_id: str, now: float) -> list[tuple[int, int]]:
-        first = (int(now) - HOUR) // MINUTE
-        return [(minute, size) for minute, size in self.minutes.get(key_id, {}).items() if minute >= first]
+        first, present = (int(now) - HOUR) // MINUTE, int(now) // MINUTE
+        taken = self.minutes.get(key_id, {})
+        for minute in [each for each in taken if each > present + 1]:
+            # The clock was ahead and is right again: then it counts as taken now, and not until that time comes.
+            taken[present] = taken.get(present, 0) + taken.pop(minute)
+        return [(minute, size) for minute, size in taken.items() if minute >= first]

@@ -47,3 +47,15 @@ def test_what_nobody_needs_any_more_is_forgotten() -> None:
     meter.take("kept", NOW, 1)
     meter.forget(["old", "kept"], NOW)
     assert set(meter.minutes) == {"kept"}
+
+
+def test_what_was_taken_while_the_clock_was_a_day_ahead_counts_for_an_hour_and_no_longer() -> None:
+    meter = Meter()
+    meter.take("k", NOW + 86_400, 100)
+    meter.take("k", NOW + 86_460, 100)
+    meter.take("k", NOW, 60)
+    assert meter.taken("k", NOW) == 260
+    back = meter.back("k", 250, NOW)
+    assert back is not None
+    assert NOW < back <= NOW + 3600 + 120
+    assert meter.taken("k", NOW + 3600 + 120) == 0
