@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from exposer import files
 from exposer.cli import incidents
 from exposer.cli.find import places
 from exposer.cli.ring import ring_store
@@ -23,7 +24,7 @@ def unlock(name_given: str | None) -> None:
     seen = found.lock_stamp()
     report = last_report(found)
     if report:
-        note(report.read_text(encoding="utf-8", errors="replace"))
+        note(_text(report))
     _confirm(found.name, name_given)
     revoked = lift(found, seen)
     text = f"{found.name} is unlocked; {revoked} old keys stay revoked. Come back with: exposer up"
@@ -48,11 +49,19 @@ def last_report(found: Places) -> Path | None:
     return max(folder.glob("*.md"), default=None) if folder.is_dir() else None
 
 
+def _text(report: Path) -> str:
+    try:
+        return files.read_private(str(report)).decode(errors="replace")
+    except OSError as error:
+        return f"warning: {report} cannot be read: {error.strerror}"
+
+
 def lift(found: Places, seen: tuple[int, ...]) -> int:
     """Revokes every key first, lifts the lock last; returns how many keys the ring holds, all of them revoked.
 
     Raises LockedError when somebody has panicked since the lock was `seen`: that was not what was agreed to.
     """
+    import shutil
     import time
 
     from exposer.journal import Journal
@@ -60,6 +69,9 @@ def lift(found: Places, seen: tuple[int, ...]) -> int:
 
     found.prepare()
     aside, store = Path(found.state, "keyring.panicked"), ring_store(found)
+    for path in (aside, store.path):
+        if path.is_dir() and not path.is_symlink():  # a folder is no ring, and in the way of one
+            shutil.rmtree(path)
     if aside.exists():
         aside.replace(store.path)
     now = time.time()
@@ -70,6 +82,7 @@ def lift(found: Places, seen: tuple[int, ...]) -> int:
         except ExposerError as error:
             note(f"warning: {error.message}; it is put aside, and the next start makes a new one")
             store.path.replace(aside)
+    store.backup.unlink(missing_ok=True)  # in there they are not revoked
     if found.lock_stamp() != seen:
         raise _again(found)
     journal = Journal(Path(found.state, "journal.db"))

@@ -57,6 +57,35 @@ def test_a_lock_that_is_a_folder_holds_and_is_lifted_like_any_other(sample: Expo
     assert sample.get("/api/notes").status == 200
 
 
+def test_after_unlock_no_old_key_is_valid_by_the_last_good_generation_of_the_ring(sample: Exposure) -> None:
+    """Which a ring that is damaged later has people put back."""
+    sample.up()
+    old, state = sample.key, sample.state / sample.name
+    assert sample.run("panic").returncode == 0
+    assert sample.run("unlock", "--yes", sample.name).returncode == 0
+    if (state / "keyring.last").exists():
+        (state / "keyring.last").replace(state / "keyring")
+    sample.up()
+    assert sample.get("/api/notes").status == 200
+    assert sample.get("/api/notes", key=old).status == 401
+
+
+@pytest.mark.parametrize("place", ["keyring", "keyring.panicked"])
+def test_unlock_goes_on_over_a_folder_that_is_no_ring_and_a_report_that_is_no_file(
+    sample: Exposure, place: str
+) -> None:
+    sample.up()
+    old, state = sample.key, sample.state / sample.name
+    assert sample.run("panic").returncode == 0
+    (state / place).unlink(missing_ok=True)
+    (state / place / "inside").mkdir(parents=True)
+    os.mkfifo(state / "incidents" / "99991231T000000Z-1.md")
+    done = sample.run("unlock", "--yes", sample.name, timeout=60)
+    assert (done.returncode, "cannot be read" in done.stderr) == (0, True), done.stderr
+    sample.up()
+    assert sample.get("/api/notes", key=old).status == 401
+
+
 def expires(exposure: Exposure) -> float:
     return datetime.fromisoformat(exposure.status()["expires"]).timestamp()
 
