@@ -240,6 +240,8 @@ def _say(cuts: list[Cut], reports: list[str], took: float, options: Options) -> 
             _complain(options, "unverified" if still_open else "failed", "; ".join(still_open + trouble))
         return 8 if still_open else 1 if trouble else 0
     if not {"-q", "--quiet"} & options.flags:
+        if (adjust := getattr(sys.stdout, "reconfigure", None)) is not None:
+            adjust(errors="backslashreplace")  # a name may be any bytes
         if not cuts:
             print("there is no exposure to take offline")
         for cut, report in zip(cuts, reports, strict=True):

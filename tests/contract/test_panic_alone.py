@@ -188,6 +188,18 @@ def test_what_a_part_has_started_in_a_session_of_its_own_ends_with_it(tmp_path: 
             inner.signal(signal.SIGKILL)
 
 
+def test_a_name_that_cannot_be_printed_hides_nothing_of_what_came_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server, exposed(tmp_path, os.fsdecode(b"a\xffb")) as made:
+        made.ledger.append(Entry("gateway", detail={"listen": somewhere(server)}))
+        done = made.panic()
+    assert done.returncode == 8
+    assert "NOT offline" in done.stdout
+    assert "still takes connections" in done.stderr
+
+
 # Whom it spares
 
 
