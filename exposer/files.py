@@ -137,6 +137,15 @@ def sync_dir(path: str) -> None:
         os.close(fd)
 
 
+def keep_short(path: str, limit: int) -> None:
+    """Begins a log anew that has grown longer than that. Whoever appends to it goes on at the new end."""
+    try:
+        if os.stat(path).st_size > limit:
+            os.truncate(path, 0)
+    except OSError:
+        return
+
+
 def read_private(path: str, limit: int = 16 * 1024 * 1024) -> bytes:
     """The bytes of a regular file, never following a symlink. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -16,6 +16,7 @@ from exposer.secret import Secret
 from exposer.state.model import BACKEND, Look, Record, Tell
 
 LAST_LINES = 20
+LOG_LIMIT = 16 * 1024 * 1024  # a log longer than this is begun anew: many programs write a line for each call
 ENDED = "try backend.command by hand, with PORT set; all that it wrote: exposer logs backend"
 PYTHONS = ("python", "python3")
 
@@ -41,6 +42,7 @@ class ProcessBackend:
         argv = self._argv(env)
         refuse_taken(self._config.port)
         log = self._log()
+        files.keep_short(log, LOG_LIMIT)
         begins = size_of(log)
         detail = {"kind": "command", "upstream": self.upstream, "log": log}
 
@@ -59,6 +61,7 @@ class ProcessBackend:
     def look(self, entry: Entry) -> Look:
         """Alive when it is the same process, healthy when it answers; warns when others can reach it."""
         procs.reap()
+        files.keep_short(str(entry.detail.get("log", "")), LOG_LIMIT)
         detail: dict[str, str] = {"kind": "command"}
         if entry.process is None or not entry.process.alive():
             return Look(False, False, error=_how_it_ended(entry.process), detail=detail)

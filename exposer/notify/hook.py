@@ -32,7 +32,7 @@ def run_hook(
     """Runs it to its end. It is on record before it begins, has a session and a small environment of its own, and
     what it prints goes to a log. Raises ExposerError when it fails or takes too long."""
     log, given = Path(logs, LOG), Path(runtime, f"hook.{os.urandom(6).hex()}.json")
-    _trim(log, LOG_OLD)
+    files.keep_short(str(log), LOG_OLD)
     files.swap(str(given), json.dumps(told, sort_keys=True).encode())
     try:
         process = procs.spawn(
@@ -48,19 +48,12 @@ def run_hook(
     except FileNotFoundError:
         raise MissingError(f"{argv[0]}: there is no such program", "look at hooks.address_changed") from None
     finally:
-        _trim(log, LOG_LIMIT)
+        files.keep_short(str(log), LOG_LIMIT)
         with suppress(OSError):
             given.unlink()
 
 
 def _ended(process: procs.ProcessId, log: Path) -> bool:
-    _trim(log, LOG_LIMIT)
+    files.keep_short(str(log), LOG_LIMIT)
     procs.reap()
     return not process.alive()
-
-
-def _trim(log: Path, limit: int) -> None:
-    """A program that appends goes on at the new end."""
-    with suppress(OSError):
-        if log.stat().st_size > limit:
-            os.truncate(log, 0)

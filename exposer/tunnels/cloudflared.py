@@ -195,6 +195,7 @@ class Cloudflared(Program):
 
         def settled() -> bool:
             nonlocal url
+            self.trim(entry)
             if not process.alive() or refused(lines_of(entry)):
                 return True
             url = self._address(entry) if (_ask(entry, "/ready") or {}).get("status") == 200 else ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exposer import procs
+from exposer import files, procs
 from exposer.errors import MissingError
 from exposer.procs import Entry, ProcessId
 from exposer.state.model import Look, Record
@@ -177,12 +177,8 @@ class Program(Provider):
 
     def trim(self, entry: Entry) -> None:
         """Keeps a log from filling the disk. The program appends, so it goes on at the new end."""
-        try:
-            path = str(entry.detail["log"])
-            if os.stat(path).st_size > LOG_LIMIT:  # noqa: PTH116
-                os.truncate(path, 0)
-        except (OSError, KeyError):
-            return
+        if "log" in entry.detail:
+            files.keep_short(str(entry.detail["log"]), LOG_LIMIT)
 
 
 def _begin(log: Path) -> int:

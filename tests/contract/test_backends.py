@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exposer import procs
+from exposer.backends.process import LOG_LIMIT
 from exposer.config.model import SecretRef
 from exposer.errors import ExposerError, MissingError, TimeoutExceededError
 from exposer.procs import Entry, Ledger
@@ -92,6 +93,18 @@ def test_last_words_are_of_this_start_only(stage: Stage, command: dict[str, obje
             stage.start(**{**command, "env": {"DIE": word}})
     assert "about to die: second" in caught.value.message
     assert "first" not in caught.value.message
+
+
+def test_a_program_that_writes_much_does_not_fill_the_disk(stage: Stage, command: dict[str, object]) -> None:
+    part, entry = stage.start(**command)
+    log = Path(stage.state, "logs", "backend.log")
+    os.truncate(log, LOG_LIMIT + 1)
+    assert part.look(entry).healthy is True
+    assert log.stat().st_size < LOG_LIMIT
+    os.truncate(log, LOG_LIMIT + 1)
+    part.stop(entry)
+    stage.start(**command)
+    assert log.stat().st_size < LOG_LIMIT
 
 
 def test_a_program_that_never_gets_healthy_is_ended(stage: Stage, command: dict[str, object]) -> None:

@@ -317,3 +317,16 @@ def test_a_symlink_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         FileLock(str(tmp_path / "lock")).acquire()
     assert not (tmp_path / "victim").exists()
+
+
+def test_a_log_that_has_grown_long_is_begun_anew_for_whoever_appends(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("ab", buffering=0) as file:
+        file.write(b"x" * 100)
+        files.keep_short(str(log), 100)
+        assert log.stat().st_size == 100
+        file.write(b"x")
+        files.keep_short(str(log), 100)
+        file.write(b"new")
+    assert log.read_bytes() == b"new"
+    files.keep_short(str(tmp_path / "absent"), 100)
