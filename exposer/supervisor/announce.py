@@ -26,6 +26,7 @@ class Announcer:
         self._seen = ""
         self._said = ""
         self._busy = False
+        self._torn = False  # the hook has failed, and perhaps half of what it does is done
         self._tries = 0
         self._next = 0.0
 
@@ -44,19 +45,19 @@ class Announcer:
                     "flapping", f"{times} addresses in a short time: this one is announced if it stays {wait:.0f} s"
                 )
         published = self._state.published is not None and self._state.published.url == url
-        if published and url != self._known and not self._busy and now >= self._next:
+        if published and (url != self._known or self._torn) and not self._busy and now >= self._next:
             self._busy = True
             self._world.announce(rooms, url, self._known)
 
     def take(self, fact: Announced) -> None:
         """Notices go out after the hook: it may be what makes the address work. They do not wait for its success."""
-        self._busy = False
+        self._busy, self._torn = False, bool(fact.error)
         url, before = fact.url, fact.before
         if fact.error:
             self._note("hook-failed", f"hooks.address_changed: {fact.error}")
-            retry = self._tries < len(AGAIN) and url == self._seen
-            self._next = time.monotonic() + AGAIN[self._tries] if retry else float("inf")
-            self._tries += 1
+            if url == self._seen:  # else the address has changed meanwhile, and is announced in its own time
+                self._next = time.monotonic() + AGAIN[self._tries] if self._tries < len(AGAIN) else float("inf")
+                self._tries += 1
         else:
             self._known = url
             self._note("announced", f"{url} was announced", url=url, before=before)
