@@ -97,9 +97,9 @@ class AddressPipeline:
 
     def take_checked(self, fact: Checked) -> None:
         self._checking = False
-        before, self.state.checked = self.state.checked, fact
-        if fact.url != self.state.url:
+        if fact.url != self.state.url:  # it says nothing of this one, and must not make it trusted
             return
+        before, self.state.checked = self.state.checked, fact
         self.state.checked_at = time.time()
         now = time.monotonic()
         self.failures = 0 if fact.reachable else self.failures + 1
