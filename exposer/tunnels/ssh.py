@@ -186,8 +186,10 @@ class Ssh(Program):
             lines = lines_of(entry, final=True)
             fault = explain(lines, self.tunnel) or _unknown(lines)
             return Look(False, False, error=fault.text, fatal=fault.fatal, detail={"wait": fault.wait})
-        # A service may change the address while it runs; a log begun anew tells it no more.
-        url = self._address(entry) or str(entry.detail.get("url", ""))
+        # A service may change the address while it runs; a long log, or one begun anew, tells it no more.
+        if said := self._address(entry):
+            entry.detail["url"] = said
+        url = str(entry.detail.get("url", ""))
         self.trim(entry)
         if frozen(entry.process):
             return Look(True, False, url, "the ssh process is stopped (frozen); if it stays so it is replaced")

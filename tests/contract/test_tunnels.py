@@ -510,6 +510,9 @@ class TestSshServices:
         fake_ssh_service.say(far.folder, service, "def456")
         eventually(lambda: "def456" in scene.part().look(entry).url)
         assert scene.part().look(entry).healthy
+        with Path(entry.detail["log"]).open("ab") as log:  # one line for each call that finds no gateway
+            log.write(b"connect_to 127.0.0.1 port 8000: failed.\n" * 2000)
+        assert "def456" in scene.part().look(entry).url
 
     def test_its_host_key_must_be_pinned_too(self, service: str, far: Sshd, open_scene: Callable[..., Scene]) -> None:
         scene = self.scene(open_scene, far, service)
