@@ -25,7 +25,7 @@ def sweep(places: Places) -> list[str]:
     ended += _remove_objects(places.name, wanted=any(entry.ids for entry in entries))
     stuck = [entry for entry in entries if not entry.ids and entry.process is not None and entry.process.alive()]
     if entries:
-        _forget(ledger, stuck)
+        _forget(ledger, entries, stuck)
     if stuck:
         who = ", ".join(f"{entry.role} (pid {entry.process.pid})" for entry in stuck if entry.process)
         raise ExposerError(f"{who} does not end, even by force", "try again: exposer down; else restart the machine")
@@ -45,12 +45,13 @@ def _remove_objects(name: str, wanted: bool) -> list[str]:
         raise
 
 
-def _forget(ledger: Ledger, stuck: list[Entry]) -> None:
-    lines = {entry.to_line() for entry in stuck}
+def _forget(ledger: Ledger, seen: list[Entry], stuck: list[Entry]) -> None:
+    """What has been ended; not what was put on record only now."""
+    gone = {entry.to_line() for entry in seen} - {entry.to_line() for entry in stuck}
     try:
-        ledger.keep(lambda entry: entry.role == "supervisor" or entry.to_line() in lines)
+        ledger.keep(lambda entry: entry.to_line() not in gone)
     except OSError:  # a full disk: nothing of what it names is left, so it may go as a whole
-        if not stuck:
+        if all(entry.to_line() in gone or entry.role == "supervisor" for entry in ledger.entries()):
             Path(ledger.path).unlink(missing_ok=True)
 
 

@@ -36,6 +36,7 @@ from exposer.supervisor.world import World
 PATIENCE_DOWN = 40.0
 # How long the end waits for notices that are on their way.
 PATIENCE_NOTICES = 3.0
+PATIENCE_ABANDON = 20.0  # what is being started notices that it was ended
 STATUS_EVERY = 1.0  # what changes by the clock alone (a key's state) stands in the status after so long
 
 
@@ -211,12 +212,13 @@ class Daemon:
         return Outcome(self.loop.state, self.loop.state.failure, left)
 
     def _abandon(self) -> None:
-        """Something went wrong here: nothing may run on without a supervisor."""
-        try:
-            self.home.sweep()
-        except (ExposerError, OSError) as error:
-            self.loop.show("failed", f"not everything could be ended: {error}; see: exposer down")
-        self.world.close()
+        """Something went wrong here: nothing may run on without a supervisor, nor what was just being started."""
+        for patience in (PATIENCE_ABANDON, 0.0):
+            try:
+                self.home.sweep()
+            except (ExposerError, OSError) as error:
+                self.loop.show("failed", f"not everything could be ended: {error}; see: exposer down")
+            self.world.close(patience)
 
     def status(self) -> dict[str, Any]:
         """The present status, as `exposer status --json` shows it."""

@@ -1,7 +1,7 @@
 """Slow work, done in threads of its own; what comes of it arrives in the inbox as a fact."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from exposer.errors import ExposerError, of_system
 from exposer.state.facts import Fact, Failed
@@ -16,6 +16,7 @@ class Workers:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
+        self._under_way: set[Future[None]] = set()
 
     def submit(
         self, role: str, job: Job, *, keeps: bool = False, otherwise: Callable[[str], Fact] | None = None
@@ -34,11 +35,14 @@ class Workers:
             if fact is not None:
                 self._inbox.hear(fact)
 
-        self._threads.submit(run)
+        future = self._threads.submit(run)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
 
-    def close(self) -> None:
-        """What has not begun is not begun any more."""
+    def close(self, patience: float = 0.0) -> None:
+        """What has not begun is not begun any more, and what is under way is waited for so long (seconds)."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        wait(list(self._under_way), patience)
 
 
 def failed(role: str, raised: ExposerError | OSError, *, keeps: bool) -> Failed:

@@ -145,8 +145,8 @@ class World:
         entry = self.entries.get(role)
         return None if entry is None else entry.process
 
-    def close(self) -> None:
-        self._workers.close()
+    def close(self, patience: float = 0.0) -> None:
+        self._workers.close(patience)
 
     def _start(self, role: str, part: Part, rooms: Rooms) -> Fact:
         begun = time.monotonic()
