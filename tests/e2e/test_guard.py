@@ -106,6 +106,7 @@ def test_without_its_runtime_folder_an_exposure_is_closed_when_the_lease_is_over
     parts = [exposure.pid(role) for role in ("supervisor", *PARTS)]
     shutil.rmtree(exposure.runtime / exposure.name)
     eventually(lambda: closed(exposure, *parts), within=40)
+    eventually(lambda: any("silent" in reason for reason in reasons(exposure)), within=20)
     assert not (exposure.state / exposure.name / "PANIC").exists()
     assert exposure.up()["first_key"] is None
     assert exposure.get("/api/notes").status == 200
