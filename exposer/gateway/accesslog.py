@@ -196,7 +196,9 @@ def held_open(pids: Sequence[int], inode: int) -> bool:
 def parse(line: bytes) -> Request | None:
     """The request that a line tells of; None when it makes no sense."""
     try:
-        said: dict[str, Any] = json.loads(NO_STATUS.sub(rb"\1", line).decode(errors="replace"), strict=False)
+        if b'"status":0' in line:
+            line = NO_STATUS.sub(rb"\1", line)
+        said: dict[str, Any] = json.loads(line.decode(errors="replace"), strict=False)
         return Request(
             float(said["time"]),
             _plain(said["key"], 64),
