@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from exposer.openapi.fit.flat import SCALARS, Flat, Flattener, type_of
 from exposer.openapi.fit.texts import cut
+from exposer.openapi.normalise.values import in_format
 
 DEEPEST = 8
 FITTING = ("int32", "int64", "float", "double")  # formats that any number of the type has
@@ -229,6 +230,8 @@ def _allows(words: Mapping[str, Any], kind: str, value: Any) -> bool:
     if "format" in words and words["format"] not in FITTING:
         return False
     if "enum" in words and value not in words["enum"]:
+        return False
+    if not in_format(words.get("format"), value):
         return False
     size = len(value) if isinstance(value, str) else value
     least, most = words.get("minimum", words.get("minLength")), words.get("maximum", words.get("maxLength"))

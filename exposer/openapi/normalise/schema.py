@@ -263,3 +263,5 @@ def fix_default(node: dict[str, Any], where: Where, report: Report) -> None:
         del node["default"]
     elif isinstance(choices, list) and node["default"] not in choices:
         report.add(where, f"default {short(node.pop('default'))} is none of the allowed values and was left out")
+    elif not values.in_format(node.get("format"), node["default"]):
+        report.add(where, f"default {short(node.pop('default'))} has no room in {node['format']} and was left out")

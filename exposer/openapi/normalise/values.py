@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 BAD = object()
+BITS = {"int32": 31, "int64": 63}
 
 
 def text(value: Any) -> Any:
@@ -48,6 +49,12 @@ def count(value: Any) -> Any:
     if found is BAD or found < 0 or found != int(found):
         return BAD
     return int(found)
+
+
+def in_format(form: Any, value: Any) -> bool:
+    """Whether a whole number has room in its format."""
+    bits = BITS.get(form) if isinstance(form, str) else None
+    return bits is None or isinstance(value, bool) or not isinstance(value, int) or -(1 << bits) <= value < 1 << bits
 
 
 def texts(value: Any) -> Any:

@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 from exposer.openapi.checks import conforms
 from exposer.openapi.fit import fit, offered
 from exposer.openapi.model import Document, DocumentError
+from exposer.openapi.normalise.values import in_format
 from exposer.openapi.operations import operations
 
 CLIENTS = ("gpt-action", "mcp", "openapi", "copilot")
@@ -197,3 +198,14 @@ def test_schemas_that_all_hold_each_other_cost_no_more_than_they_are_long() -> N
         fitted = fit(document, operations(document), client=client, title="T", **WISHES)
         assert all(conforms(pack.text, client) == [] for pack in fitted.packs)
         assert len(fitted.packs[0].text) < 500_000
+
+
+def test_a_default_without_room_in_its_format_is_left_out() -> None:
+    assert in_format("int32", 2**31 - 1)
+    assert in_format("int32", -(2**31))
+    assert not in_format("int32", 2**31)
+    assert not in_format("int64", -(2**63) - 1)
+    assert in_format("float", 2**80)
+    assert in_format([], 2**80)
+    assert in_format("int32", 2.5)
+    test_what_goes_out_conforms_whatever_came_in.hypothesis.inner_test("copilot", seed=6827733)
