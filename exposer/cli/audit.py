@@ -1,17 +1,27 @@
 """`exposer audit`: who called what, when, and how much left; and the proof that nobody altered the record."""
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exposer import procs
+from exposer.cli.asked import moment, statuses
 from exposer.cli.find import places
-from exposer.cli.show import answer, duration, settings, table
-from exposer.cli.shown import CALLS_HEAD, EVENTS_HEAD, Labels, call_fields, call_line, event_fields, event_line, size
+from exposer.cli.show import answer, settings, table
+from exposer.cli.shown import (
+    CALLS_HEAD,
+    EVENTS_HEAD,
+    Labels,
+    call_fields,
+    call_line,
+    event_fields,
+    event_line,
+    harmless,
+    size,
+)
 from exposer.errors import ExposerError, NotRunningError, UsageError
 from exposer.files import Places
 
@@ -19,38 +29,6 @@ if TYPE_CHECKING:
     from exposer.journal import Event, Filter, Journal, Request
 
 Found = tuple[list["tuple[int, Request]"], list["Event"]]
-
-
-def moment(text: str, option: str) -> float:
-    """Seconds since 1970 of "24h" (so long ago) or of a time such as 2026-01-31T18:00. Raises UsageError."""
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        pass
-    try:
-        return time.time() - duration(text, option)
-    except UsageError as error:
-        hint = 'so long ago, such as "24h" or "7d", or a time such as 2026-01-31T18:00'
-        raise UsageError(f"{option}: {text!r} is no time", hint) from error
-
-
-def statuses(text: str) -> tuple[int, int]:
-    """The range that "404", "4xx", ">=500" or "200-299" mean. Raises UsageError."""
-    if match := re.fullmatch(r"([1-5])xx", text.lower()):
-        return int(match[1]) * 100, int(match[1]) * 100 + 99
-    if match := re.fullmatch(r"([<>]=?)(\d{3})", text):
-        number = int(match[2])
-        return {
-            ">=": (number, 999),
-            ">": (number + 1, 999),
-            "<=": (0, number),
-            "<": (0, number - 1),
-        }[match[1]]
-    if match := re.fullmatch(r"(\d{3})(?:-(\d{3}))?", text):
-        return int(match[1]), int(match[2] or match[1])
-    raise UsageError(f"--status: {text!r} is no status", "such as 404, 4xx, >=500 or 200-299")
 
 
 @click.group(invoke_without_command=True)
@@ -181,15 +159,6 @@ def _newest(calls: "list[tuple[int, Request]]", events: "list[Event]", limit: in
     times = sorted([call.at for _, call in calls] + [event.at for event in events])[-limit:]
     since = times[0] if times else 0.0
     return [pair for pair in calls if pair[1].at >= since], [event for event in events if event.at >= since]
-
-
-# What a spreadsheet takes for the beginning of a formula. In half of the world a semicolon parts its cells.
-FORMULA = re.compile(r"((?:^|[;,\t\r\n])[\s\"]*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
-
-
-def harmless(row: Iterable[object]) -> list[object]:
-    """Cells that no spreadsheet takes for a formula."""
-    return [FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row]
 
 
 @audit.command("verify")

@@ -9,6 +9,8 @@ from exposer.errors import ExposerError
 from exposer.files import Places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from exposer.journal import Event, Request
 
 CALLS_HEAD = (
@@ -26,6 +28,8 @@ CALLS_HEAD = (
 )
 EVENTS_HEAD = ("at", "kind", "text")
 # Colours may stay; whatever else steers a terminal may come from a caller.
+# What a spreadsheet takes for the beginning of a formula. In half of the world a semicolon parts its cells.
+FORMULA = re.compile(r"((?:^|[;,\t\r\n])[\s\"]*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")
 STEERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
@@ -89,6 +93,11 @@ def event_fields(event: "Event") -> dict[str, Any]:
 def on_a_terminal(text: str) -> str:
     """What a part wrote, with what callers may have slipped into it made harmless."""
     return STEERS.sub("?", text.replace("\r\n", "\n"))
+
+
+def harmless(row: "Iterable[object]") -> list[object]:
+    """Cells that no spreadsheet takes for a formula."""
+    return [FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def size(number: int) -> str:

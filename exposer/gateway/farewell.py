@@ -1,5 +1,7 @@
-"""Has nginx write down what has left by calls that are about to be cut: a signal alone would keep it from that."""
+"""How workers end that still have calls: nginx writes down what has left by those that are cut, which a signal alone
+would keep it from."""
 
+import signal
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from exposer.gateway.doors import SECOND
 from exposer.gateway.front import LISTEN, Front
 from exposer.procs import ProcessId
 from exposer.procs.hanging_up import hang_up, has_open
+from exposer.state.model import Tell
 
 PATIENCE = 1.0  # how long nginx gets to notice that its callers have gone (seconds)
 
@@ -22,6 +25,23 @@ def say(folder: Path, front: Front | None, workers: Collection[ProcessId]) -> No
         ports = set(_ports(folder, front))
         ended = {worker: hang_up(worker, lambda own: _came_in(own, ports)) for worker in workers}
         procs.wait_until(lambda: not any(has_open(worker, ends) for worker, ends in ended.items()), PATIENCE)
+
+
+def see_off(
+    folder: Path, front: Front | None, workers: Collection[ProcessId], cut_at: float | None, tell: Tell
+) -> None:
+    """Workers that are on their way out may hold streams. With `cut_at` (procs.monotonic) a key has ended, which must
+    have none from then on."""
+    patience = 1.0 if cut_at is None else cut_at - procs.monotonic()
+    if procs.wait_until(lambda: not any(worker.alive() for worker in workers), patience):
+        return
+    if cut_at is None:
+        tell("streams that began before may go on for 10 seconds")
+        return
+    say(folder, front, workers)
+    for worker in workers:
+        worker.signal(signal.SIGTERM)
+    tell("a key has ended, so streams and calls that began before were cut")
 
 
 def _came_in(own: Any, ports: Collection[str]) -> bool:

@@ -1,7 +1,6 @@
 """The gateway as a part: tried out aside, put in place, proved to refuse, and reloaded without losing a request."""
 
 import os
-import signal
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -188,21 +187,9 @@ class NginxProcess:
         front.tidy(self.folder, texts)
         place.close_door_to_others(self.folder)
         place.fill(self.folder, self.policy.live, drained & self.policy.live, self._passing)
-        self._see_off(old, known - self.policy.live, turned, tell)
+        cut_at = turned + CUT if known - self.policy.live else None
+        farewell.see_off(self.folder, self.policy.front, old, cut_at, tell)
         return self._entry(process, listen, texts)
-
-    def _see_off(self, old: Collection[ProcessId], ended: Collection[str], since: float, tell: Tell) -> None:
-        """The workers before are on their way out, but may hold streams; a key that has ended must have none."""
-        patience = since + CUT - procs.monotonic() if ended else 1.0
-        if procs.wait_until(lambda: not any(worker.alive() for worker in old), patience):
-            return
-        if not ended:
-            tell("streams that began before may go on for 10 seconds")
-            return
-        farewell.say(self.folder, self.policy.front, old)
-        for worker in old:
-            worker.signal(signal.SIGTERM)
-        tell("a key has ended, so streams and calls that began before were cut")
 
     def _render(self, listen: str, mark: str, *, mine: Mapping[str, Any]) -> dict[str, str]:
         """`mine` says where it speaks TLS already, and where a second tunnel comes in."""

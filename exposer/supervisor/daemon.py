@@ -29,6 +29,7 @@ from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
 from exposer.supervisor.strays import Strays
 from exposer.supervisor.tripwires import Probes, Tripwires
+from exposer.supervisor.verdict import late
 from exposer.supervisor.watch import Watch
 from exposer.supervisor.world import World
 
@@ -165,7 +166,7 @@ class Daemon:
             if self._config_changed.is_set():
                 self._reload()
             if not self._announced and deadline():
-                self.loop.stop(self._late())
+                self.loop.stop(late(self.loop.state))
             if not self.loop.state.wanted:
                 now = procs.monotonic()
                 stopping_since = stopping_since or now
@@ -193,14 +194,6 @@ class Daemon:
         with suppress(Exception):
             self.home.warm_up()
         procs.save_memory()
-
-    def _late(self) -> Failed:
-        state = self.loop.state
-        ill = [unit for unit in state.units.values() if not unit.healthy and unit.role != state.other]
-        why = "; ".join(f"{unit.role}: {unit.error or 'still ' + unit.phase}" for unit in ill)
-        why = why or (state.checked.why if state.checked else "not yet reachable")
-        hint = "\n".join((*(unit.hint for unit in ill if unit.hint), "or give it longer: --timeout 300s"))
-        return Failed("up", f"not online in time ({why})", hint.removeprefix("or "), "timeout", 7)
 
     def _close(self) -> Outcome:
         """What is left is ended by force, and nothing of ours stays behind."""

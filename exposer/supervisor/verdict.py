@@ -2,6 +2,7 @@
 
 from exposer.state.facts import Documented, Fact, Failed
 from exposer.state.model import SCHEMA, STANDBY, TUNNEL
+from exposer.supervisor.exposure import Exposure
 
 
 def fact_role(fact: Fact) -> str:
@@ -20,6 +21,15 @@ def nothing_published(fact: Documented) -> Failed:
         why = f"the document has {fact.total} operations, and none of them is chosen"
         hint = "choose with schema.methods, schema.include and schema.exclude"
     return Failed(SCHEMA, f"nothing would be published: {why}", hint, code="nothing-published")
+
+
+def late(state: Exposure) -> Failed:
+    """What kept a start waiting for longer than it was given, and what to do about it."""
+    ill = [unit for unit in state.units.values() if not unit.healthy and unit.role != state.other]
+    why = "; ".join(f"{unit.role}: {unit.error or 'still ' + unit.phase}" for unit in ill)
+    why = why or (state.checked.why if state.checked else "not yet reachable")
+    hint = "\n".join((*(unit.hint for unit in ill if unit.hint), "or give it longer: --timeout 300s"))
+    return Failed("up", f"not online in time ({why})", hint.removeprefix("or "), "timeout", 7)
 
 
 def fails_fast(fact: Failed, *, spare: bool = False) -> bool:

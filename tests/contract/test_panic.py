@@ -26,6 +26,7 @@ from tests.support.backends import docker, engine_runs, inspect
 from tests.support.disk import fill, mounted
 from tests.support.eventually import eventually
 from tests.support.families import family
+from tests.support.serving import serving
 
 NAME = "one"
 PANIC = [sys.executable, "-m", "exposer.panic"]
@@ -605,12 +606,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def engine(path: Path) -> Iterator[list[str]]:
     handler = type("Handler", (Engine,), {"asked": []})
-    with socketserver.UnixStreamServer(str(path), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(socketserver.UnixStreamServer(str(path), handler)):
         yield handler.asked
-        server.shutdown()
-        thread.join()
 
 
 def test_a_container_that_cannot_be_ended_does_not_keep_the_others(exposure: Exposure) -> None:

@@ -81,21 +81,22 @@ def test_somebody_else_cannot_end_what_he_can_read_of_and_that_is_said(visible: 
     assert all(visible.alive(role) for role in ALL)
 
 
+def panic_where(mounted: str) -> subprocess.CompletedProcess[str]:
+    """A panic in a world of mounts of its own, made by that command."""
+    argv = ["unshare", "--mount", "sh", "-c", f'{mounted} && exec "$@"', "sh", sys.executable, "-m", "exposer.panic"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("no mounts of our own here")
+    return done
+
+
 @needs_root
 def test_after_a_boot_what_bears_an_old_pid_is_somebody_else(exposure: Exposure) -> None:
     fake = exposure.root / "boot_id"
     fake.write_text("11111111-2222-3333-4444-555555555555\n")
     with family(1) as (leader, members):
         exposure.ledger.append(Entry("tunnel", leader))
-        script = f'mount --bind {fake} /proc/sys/kernel/random/boot_id && exec "$@"'
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-m", "exposer.panic"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if "unshare failed" in done.stderr or "mount:" in done.stderr:
-            pytest.skip("no mounts of our own here")
+        done = panic_where(f"mount --bind {fake} /proc/sys/kernel/random/boot_id")
         assert done.returncode == 0, done.stderr
         assert exposure.places.locked()
         assert all(process.alive() for process in (leader, *members))
@@ -106,15 +107,7 @@ def test_after_a_boot_what_bears_an_old_pid_is_somebody_else(exposure: Exposure)
 
 @needs_root
 def test_where_no_process_can_be_seen_nothing_is_called_offline(exposure: Exposure) -> None:
-    script = 'mount -t tmpfs none /proc && exec "$@"'
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-m", "exposer.panic"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    if "unshare failed" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("no mounts of our own here")
+    done = panic_where("mount -t tmpfs none /proc")
     assert done.returncode == 8
     assert "NOT offline" in done.stdout
     assert "what runs cannot be seen here" in done.stderr

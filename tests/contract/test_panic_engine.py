@@ -2,7 +2,6 @@
 
 import json
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from exposer.procs import Entry
 from tests.contract.test_panic import ALL, Engine, Exposure, exposed, nowhere
 from tests.support.eventually import eventually
+from tests.support.serving import serving
 
 __all__ = ["nowhere"]
 
@@ -42,12 +42,8 @@ def says(path: Path, get: bytes, post: bytes = b"", status: int = 200) -> Iterat
             self.end_headers()
             self.wfile.write(text)
 
-    with socketserver.UnixStreamServer(str(path), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(socketserver.UnixStreamServer(str(path), Handler)):
         yield Handler.asked
-        server.shutdown()
-        thread.join()
 
 
 HUGE = b'["' + b"x" * 5_000_000 + b'"]'

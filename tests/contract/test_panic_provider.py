@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from exposer.procs import Entry
 from tests.contract.test_panic import ALL, Exposure, exposed, nowhere, report_of
 from tests.support.eventually import eventually
+from tests.support.serving import serving
 
 __all__ = ["nowhere"]
 SECRET = "the-api-token-0123456789"
@@ -47,12 +47,9 @@ class Api(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def api(fails: int = 0) -> Iterator[tuple[str, list[tuple[str, str, Any, str]]]]:
     handler = type("Handler", (Api,), {"asked": [], "fails": fails})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_address[1]}", handler.asked
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exposer.cli.audit import harmless
+from exposer.cli.shown import harmless
 
 FORMULA = tuple("=+-@\uff1d")
 
