@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exposer import procs
+from exposer import files, procs
 from exposer.engine.client import reason
+from exposer.engine.context import context
 from exposer.errors import ExposerError, MissingError
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class Progress:
 
 
 def build(client: "DockerClient", folder: str, tag: str, tell: Tell) -> str:
-    """The id of the image that a folder with a Dockerfile makes. Raises ExposerError with the last lines."""
+    """The id of the image that a folder with a Dockerfile makes. Raises ExposerError with the last lines.
+
+    exposer's own folders are not sent along where they lie in there: keys have no business in an image."""
     from docker.errors import APIError
 
     if not (Path(folder) / "Dockerfile").is_file():
@@ -122,14 +125,18 @@ def build(client: "DockerClient", folder: str, tag: str, tell: Tell) -> str:
     before = local(client, tag)
     said: list[str] = []
     try:
-        for event in client.api.build(path=folder, tag=tag, rm=True, forcerm=True, decode=True, timeout=None):
-            if "error" in event:
-                raise _build_failed(folder, str(event["error"]), said)
-            line = str(event.get("stream", "")).strip()
-            if line:
-                said = [*said[-19:], line]
-            if line.startswith("Step "):
-                tell(f"building: {line}")
+        with context(folder, [files.state_root(), files.runtime_root()]) as sent:
+            told = client.api.build(
+                fileobj=sent, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, timeout=None
+            )
+            for event in told:
+                if "error" in event:
+                    raise _build_failed(folder, str(event["error"]), said)
+                line = str(event.get("stream", "")).strip()
+                if line:
+                    said = [*said[-19:], line]
+                if line.startswith("Step "):
+                    tell(f"building: {line}")
     except APIError as error:
         raise _build_failed(folder, reason(error), said) from error
     built = local(client, tag)

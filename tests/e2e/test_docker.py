@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -224,10 +225,16 @@ def test_a_folder_is_built_and_run(make_exposure: Callable[..., Exposure]) -> No
     from tests.support.images import server_image
 
     exposure = make_exposure()
-    (exposure.folder / "Dockerfile").write_text(f"FROM {server_image()}\nENV BUILT=yes\n")
+    (exposure.folder / "Dockerfile").write_text(f"FROM {server_image()}\nENV BUILT=yes\nCOPY . /whole\n")
     text = config(server_image()).replace(f'image = "{server_image()}"', 'build = "."')
     exposure.write(text)
     exposure.env["THE_TOKEN"] = "x"
     (exposure.folder / "doc.json").write_text(json.dumps(DOCUMENT))
     exposure.up()
     assert exposure.get("/env").json()["BUILT"] == "yes"
+    whole = exposure.folder.parent / "whole.tar"
+    docker("export", "-o", str(whole), container_id(exposure))
+    with tarfile.open(whole) as tar:
+        top = {member.name.split("/")[1] for member in tar if member.name.startswith("whole/")}
+    assert "doc.json" in top
+    assert not top & {exposure.state.name, exposure.runtime.name}  # keys have no business in an image
