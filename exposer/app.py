@@ -78,6 +78,8 @@ class House(Library):
         for name in (*LATER, *(READING if self._source else ())):
             import_module(name)
         import_module("exposer.gateway.site").warm_up()
+        if self.engine == "docker":
+            import_module("exposer.engine.client").warm_up()
 
     def backend(self) -> Part:
         return self._once("backend", None, self._make_backend)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from exposer.backends import link
 from exposer.backends.adopted import AdoptedBackend
 from exposer.backends.docker import DockerBackend
 from exposer.backends.process import ProcessBackend
 from exposer.backends.setting import Setting
 from exposer.backends.url import UrlBackend
 from exposer.config.model import Backend, Config, SecretRef
+from exposer.engine import client
 from exposer.errors import ConfigError
 from exposer.files import Places
 from exposer.secret import Secret
@@ -38,6 +40,12 @@ def make(
         raise ConfigError(f"backend.kind is {config.kind!r}", f"it is one of {', '.join(KINDS)}")
     setting = Setting(name, state_dir, runtime_dir, resolve, nginx_image, nginx_binary)
     return KINDS[config.kind](config, setting)
+
+
+def warm_up() -> None:
+    """Loads what the start of one in a container takes. By one thread, before there are two: supervisor/workers.py."""
+    client.warm_up()
+    link.warm_up()
 
 
 def of_exposure(config: Config, places: Places, resolve: Callable[[SecretRef], Secret]) -> Part:

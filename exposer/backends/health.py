@@ -40,7 +40,7 @@ def judge(config: Backend, status: int) -> str:
     if well:
         return ""
     said = f"GET {config.health or '/'} answers {status}"
-    if config.kind in ("image", "build", "container") and status == 502:
+    if config.contained and status == 502:
         return f"{said} (nothing listens on its port inside, or it closes the connection)"
     if config.health and status in (401, 403):
         return f"{said} (set backend.auth, or a health path that needs no key)"

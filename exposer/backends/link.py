@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROLE = "link"
 SOCKET = "backend.sock"
+TEMPLATE = "nginx/link.conf"
 WORKERS = ("www-data", "nginx", "_www", "nobody")  # as whom the gateway answers when it is started as root
 APPEARS_WITHIN = 10.0
 
@@ -106,9 +107,14 @@ def socket_path(runtime_dir: str) -> str:
     return str(Path(runtime_dir) / "gateway" / "up" / SOCKET)
 
 
+def warm_up() -> None:
+    """Has the template compiled before it is needed."""
+    render.environment().get_template(TEMPLATE)
+
+
 def render_config(port: int, *, root: bool) -> str:
     """The link's nginx config."""
-    return render.environment().get_template("nginx/link.conf").render(port=port, root=root, socket=SOCKET)
+    return render.environment().get_template(TEMPLATE).render(port=port, root=root, socket=SOCKET)
 
 
 def config_file(runtime_dir: str, text: str) -> str:

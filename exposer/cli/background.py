@@ -11,8 +11,6 @@ from exposer.errors import ExposerError, LockedError
 from exposer.files import Places
 from exposer.procs import Entry, Ledger, ProcessId
 
-CONTAINERS = ("image", "build", "container")
-
 
 class Background:
     """Made ready at once, begun later: it loads what it needs while the one who waits for it still has to do.
@@ -27,13 +25,11 @@ class Background:
         self._begins = Path(self._log).stat().st_size if Path(self._log).exists() else 0
         self._copy: procs.Forked | None = None
 
-    def make_ready(self, backend: str) -> None:
+    def make_ready(self, contained: bool) -> None:
         """Before anything else runs in this process: a thread, or an open journal, would not survive the copying.
-        For a `backend` in a container it loads first what starts it."""
+        For a backend in a container (`contained`) it loads first what starts it."""
         if can_copy():
-            self._copy = procs.fork(
-                self._be, log=self._log, prepare=lambda: prepare(backend in CONTAINERS), title="exposer-daemon"
-            )
+            self._copy = procs.fork(self._be, log=self._log, prepare=lambda: prepare(contained), title="exposer-daemon")
 
     def begin(self) -> ProcessId:
         """On record before it does anything, so that `down` and `panic` find it from its first moment on."""
@@ -81,9 +77,8 @@ def prepare(containers: bool) -> None:
     gc.disable()
     if containers:
         import exposer.backends.early
-        import exposer.engine.client
 
-        exposer.engine.client.warm_up()
+        exposer.backends.warm_up()
     else:
         import exposer.cli.assemble
     gc.freeze()  # as in __main__: it is there to stay

@@ -115,10 +115,14 @@ class _One:
 
 def _begin_early(wish: Wish) -> "Early | None":
     """A new image's first steps take as long as loading the rest of the supervisor: both at once."""
+    if not wish.config.backend.contained:
+        return None
+    from exposer import backends
+
+    backends.warm_up()
     ledger = GuardedLedger(wish.places)
     if wish.config.backend.kind != "image" or any(entry.role in NEW for entry in ledger.entries()):
         return None
-    from exposer import backends
     from exposer.backends.early import Early
     from exposer.config.secrets import resolve
 

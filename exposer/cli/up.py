@@ -63,7 +63,7 @@ def _bring_up(wish: Wish, detach: bool, supervise: bool) -> int:
     from exposer.cli.background import Background
 
     background = Background(wish.places, wish.argv("--supervise")[3:])
-    background.make_ready(wish.config.backend.kind)
+    background.make_ready(wish.config.backend.contained)
     try:
         from exposer.cli.detach import Detached
 

@@ -67,6 +67,11 @@ class Backend:
     pids: int = 512
     cwd: str = ""
 
+    @property
+    def contained(self) -> bool:
+        """Whether it runs in a container, of ours or adopted."""
+        return self.kind in ("image", "build", "container")
+
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:

@@ -152,6 +152,7 @@ class Daemon:
     def _drive(self, deadline: Callable[[], bool]) -> None:
         stopping_since: float | None = None
         self.loop.nudge()  # the first cycle has nothing to wait for
+        self.world.hold()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         while not self.loop.finished:
             self.guarding.renew()
@@ -191,8 +192,11 @@ class Daemon:
 
     def _warm_up(self) -> None:
         """While the backend starts. What cannot be loaded is told by the step that needs it."""
-        with suppress(Exception):
-            self.home.warm_up()
+        try:
+            with suppress(Exception):
+                self.home.warm_up()
+        finally:
+            self.world.release()
         procs.save_memory()
 
     def _close(self) -> Outcome:

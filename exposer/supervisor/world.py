@@ -72,7 +72,8 @@ class World:
             case Start(role=role) | Reload(role=role) if role == SCHEMA:
                 self._workers.submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
             case Start(role=role) if part is not None:
-                self._workers.submit(role, self._turning(role, lambda: self._start(role, part, rooms)))
+                job = self._turning(role, lambda: self._start(role, part, rooms))
+                self._workers.submit(role, job, at_once=role == BACKEND)
             case Reload(role=role) if part is not None and isinstance(part, Reloadable):
                 self._workers.submit(role, self._turning(role, lambda: self._reload(role, part)), keeps=True)
             case LookAt(role=role) if role == SCHEMA:
@@ -144,6 +145,13 @@ class World:
         """The first process of a part that runs."""
         entry = self.entries.get(role)
         return None if entry is None else entry.process
+
+    def hold(self) -> None:
+        """From now on nothing but the start of the backend begins, until `release`."""
+        self._workers.hold()
+
+    def release(self) -> None:
+        self._workers.release()
 
     def close(self, patience: float = 0.0) -> None:
         self._workers.close(patience)

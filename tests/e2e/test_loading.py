@@ -1,0 +1,115 @@
+"""A supervisor's code is loaded by one thread at a time: of two, each can wait for the other for ever, and Python then
+ends one of them with an error."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_docker import DOCUMENT, config
+from tests.support.exposure import Exposure, sample_config
+from tests.support.ports import free_port
+
+with_docker = [
+    pytest.mark.docker,
+    pytest.mark.skipif(
+        subprocess.run(["docker", "version"], capture_output=True).returncode != 0, reason="no Docker engine runs"
+    ),
+]
+
+# Writes down what is loaded, in which process and thread. Opened anew each time: a copied process closes what it has.
+NOTING = """
+import os, sys, _thread
+
+def note(event, args):
+    if event == "import":
+        file = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(file, f"{{os.getpid()}} {{_thread.get_native_id()}} {{args[0]}}\\n".encode())
+        os.close(file)
+
+sys.addaudithook(note)
+"""
+
+
+def noting(exposure: Exposure) -> Path:
+    log = exposure.folder / "loaded"
+    (exposure.folder / "hook").mkdir()
+    (exposure.folder / "hook" / "sitecustomize.py").write_text(NOTING.format(log=str(log)))
+    exposure.env["PYTHONPATH"] = str(exposure.folder / "hook")
+    return log
+
+
+def loaded(log: Path, pid: int) -> list[tuple[int, str]]:
+    """Thread and module, in order; what comes with Python is loaded one module at a time and does no harm."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    own = [(int(thread), name) for at, thread, name in lines if int(at) == pid]
+    return [(thread, name) for thread, name in own if name.partition(".")[0] not in sys.stdlib_module_names]
+
+
+def check(exposure: Exposure, log: Path) -> None:
+    main = exposure.pid("supervisor")
+    everything = loaded(log, main)
+    assert len(everything) > 100
+    beside: dict[int, list[str]] = {}
+    for thread, name in everything:
+        if thread != main:
+            beside.setdefault(thread, []).append(name)
+    assert len(beside) == 1, beside  # that which loads ahead, while the backend starts
+    turns = [thread for thread, _ in groupby(thread for thread, _ in everything)]
+    assert len(turns) <= 3, turns
+
+
+@contextmanager
+def detached(exposure: Exposure) -> Iterator[None]:
+    exposure.up()
+    yield
+
+
+@contextmanager
+def in_the_foreground(exposure: Exposure) -> Iterator[None]:
+    with exposure.begin("up") as process:
+        try:
+            exposure.wait_for("online")
+            yield
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def sample() -> str:
+    return sample_config(free_port())
+
+
+def image() -> str:
+    from tests.support.images import server_image
+
+    return config(server_image())
+
+
+KINDS = {
+    "command": (sample, detached),
+    "command, in the foreground": (sample, in_the_foreground),
+    "command, with TLS": (lambda: sample().replace('provider = "local"', 'provider = "local"\ntls = true'), detached),
+    "command, gateway in a container": (lambda: sample().replace('"process"', '"docker"'), detached),
+    "image": (image, detached),
+    "image, in the foreground": (image, in_the_foreground),
+}
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=with_docker if "image" in kind or "container" in kind else []) for kind in KINDS]
+)
+def test_a_supervisor_loads_in_one_thread_at_a_time(make_exposure: Callable[..., Exposure], kind: str) -> None:
+    text, begin = KINDS[kind]
+    exposure = make_exposure(text())
+    (exposure.folder / "doc.json").write_text(json.dumps(DOCUMENT))
+    exposure.env["THE_TOKEN"] = "x"
+    log = noting(exposure)
+    with begin(exposure):
+        check(exposure, log)
