@@ -3,7 +3,6 @@
 import http.client
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,24 +33,6 @@ ATTACKS = """
 /v1/items/%e2%80%a5/admin /v1/items/%ef%bc%8fadmin /v1/items/\xff /v1/items/%zz /v1/items/%u002e
 /api../admin /admin /v1/items/export /v1/items/EXPORT /v1/items/%65xport /v1/items/export/
 """.split()  # noqa: SIM905
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    gate = Gate(tmp_path_factory.mktemp("gate"))
-    try:
-        yield gate.start()
-    finally:
-        gate.close()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
 
 
 class TestPaths:

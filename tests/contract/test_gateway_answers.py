@@ -24,24 +24,6 @@ from tests.support.gateway import ANSWER, PROBE, Gate, log, secret_header
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
 
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    gate = Gate(tmp_path_factory.mktemp("gate"))
-    try:
-        yield gate.start()
-    finally:
-        gate.close()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
-
-
 class TestAnswer:
     def test_what_the_backend_says_is_left_as_it_is(self, gate: Gate) -> None:
         teapot = gate.call("/v1/items/teapot")

@@ -1,8 +1,6 @@
 """Who gets through the real gateway."""
 
 import base64
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,24 +16,6 @@ from tests.support.gateway import (
 from tests.support.keys import spoiled
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    gate = Gate(tmp_path_factory.mktemp("gate"))
-    try:
-        yield gate.start()
-    finally:
-        gate.close()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
 
 
 class TestKeys:

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,32 +16,18 @@ from exposer.errors import ConfigError, ExposerError, MissingError
 from exposer.gateway import folder as place
 from exposer.gateway.host import find_nginx
 from exposer.gateway.nginx import NginxProcess, revoke
-from exposer.procs import Entry, ProcessId
+from exposer.procs import Entry
 from exposer.supervisor.ports import Part, Reloadable
 from tests.support.eventually import eventually
-from tests.support.gateway import Gate, make_policy, op
+from tests.support.gateway import Gate, make_policy, op, process, workers
 from tests.support.overlay import overlay
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
-
-
-def process(gate: Gate) -> ProcessId:
-    assert gate.entry is not None
-    assert gate.entry.process is not None
-    return gate.entry.process
-
-
-def workers(gate: Gate) -> list[ProcessId]:
-    return gate.part._runner.workers(process(gate))
+def gate(fresh: Gate) -> Gate:
+    return fresh
 
 
 class TestStart:
@@ -220,7 +205,7 @@ def test_the_folder_is_ours_alone(tmp_path: Path) -> None:
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tests.support.gateway import Gate
+from tests.support.gateway import Gate, process, workers
 gate = Gate(Path(sys.argv[1])).start()
 try:
     print(os.geteuid() != 0, gate.call("/v1/items").status, gate.refusal("/v1/items", {}).status)

@@ -3,7 +3,6 @@
 import http.client
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,31 +13,16 @@ from exposer.gateway.folder import DOOR
 from exposer.gateway.host import find_nginx
 from exposer.gateway.nginx import NginxProcess, revoke, sync_live
 from exposer.keys import ring as rings
-from exposer.procs import ProcessId
-from exposer.render import templates_dir
 from tests.support.eventually import eventually
-from tests.support.gateway import OPERATIONS, Gate, ask, log, make_policy, op
+from tests.support.gateway import OPERATIONS, Gate, ask, log, make_policy, op, process, workers
+from tests.support.overlay import overlay
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
-
-
-def process(gate: Gate) -> ProcessId:
-    assert gate.entry is not None
-    assert gate.entry.process is not None
-    return gate.entry.process
-
-
-def workers(gate: Gate) -> list[ProcessId]:
-    return gate.part._runner.workers(process(gate))
+def gate(fresh: Gate) -> Gate:
+    return fresh
 
 
 def connected(gate: Gate, door: str) -> socket.socket:
@@ -49,15 +33,6 @@ def connected(gate: Gate, door: str) -> socket.socket:
     connection.settimeout(20)
     connection.connect(str(gate.folder / DOOR))
     return connection
-
-
-def overlay(root: Path, name: str, old: str, new: str) -> str:
-    """A folder with one own template: ours with a change."""
-    text = (templates_dir() / "nginx" / name).read_text()
-    assert old in text
-    (root / "own" / "nginx").mkdir(parents=True)
-    (root / "own" / "nginx" / name).write_text(text.replace(old, new))
-    return str(root / "own")
 
 
 class Caller(threading.Thread):

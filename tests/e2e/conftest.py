@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import sshd
 from tests.support.exposure import Exposure, sample_config
 from tests.support.ports import free_port
 
@@ -33,3 +34,14 @@ def make_exposure(tmp_path: Path) -> Iterator[Callable[..., Exposure]]:
 def sample(make_exposure: Callable[..., Exposure]) -> Exposure:
     """The sample backend, not started yet."""
     return make_exposure()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
+    """An OpenSSH server of the test's own."""
+    if not sshd.AVAILABLE:
+        pytest.skip("there is no OpenSSH server")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    with sshd.Sshd(folder) as running:
+        yield running

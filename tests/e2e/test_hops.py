@@ -1,7 +1,6 @@
 """A way that is broken outside: the status says where, and only that part is started anew."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -12,16 +11,6 @@ from tests.support.exposure import Exposure, sample_config
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.nginx, pytest.mark.ssh, pytest.mark.slow]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
-    if not sshd.AVAILABLE:
-        pytest.skip("there is no OpenSSH server")
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with sshd.Sshd(folder) as running:
-        yield running
 
 
 def test_status_names_the_broken_hop_and_only_an_agent_that_nobody_hears_is_started_anew(

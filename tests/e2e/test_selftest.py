@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,16 +125,6 @@ def test_it_is_opened_when_that_is_allowed_knowingly(make_exposure) -> None:
     exposure.up()
     assert exposure.get("/api/notes").status == 200
     assert exposure.status()["checks"]["self_test"]["ok"] is True
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
-    if not sshd.AVAILABLE:
-        pytest.skip("there is no OpenSSH server")
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with sshd.Sshd(folder) as running:
-        yield running
 
 
 def behind(edge: Edge, server: sshd.Sshd, make_exposure: Callable[..., Exposure], extra: str = "") -> Exposure:

@@ -296,15 +296,6 @@ class TestNgrok:
 
 @pytest.mark.ssh
 class TestSsh:
-    @pytest.fixture
-    def server(self, tmp_path: Path) -> Iterator[sshd.Sshd]:
-        if not sshd.AVAILABLE:
-            pytest.skip("there is no OpenSSH server")
-        folder = tmp_path / "sshd"
-        folder.mkdir()
-        with sshd.Sshd(folder) as running:
-            yield running
-
     def setup(self, exposure: Exposure, server: sshd.Sshd, *more: str) -> subprocess.CompletedProcess[str]:
         where = ("--host", "127.0.0.1", "--port", str(server.port), "--user", server.user)
         remote = ("--remote-port", str(server.remote_port), "--url", f"http://127.0.0.1:{server.remote_port}")

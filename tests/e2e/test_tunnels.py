@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,16 +20,6 @@ pytestmark = pytest.mark.nginx
 
 def with_tunnel(lines: str) -> str:
     return sample_config(free_port()).replace('provider = "local"', lines)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[sshd.Sshd]:
-    if not sshd.AVAILABLE:
-        pytest.skip("there is no OpenSSH server")
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    with sshd.Sshd(folder) as running:
-        yield running
 
 
 @pytest.mark.ssh

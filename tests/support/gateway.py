@@ -21,7 +21,7 @@ from exposer.gateway.policy import compile as compile_policy
 from exposer.keys import ring as rings
 from exposer.keys.model import KeyState, Ring
 from exposer.openapi.model import Operation
-from exposer.procs import Entry
+from exposer.procs import Entry, ProcessId
 from exposer.secret import Secret
 from tests.support.echo import Echo
 from tests.support.eventually import eventually
@@ -216,6 +216,16 @@ class Gate:
         if self.entry is not None:
             self.part.stop(self.entry)
         self.echo.close()
+
+
+def process(gate: Gate) -> ProcessId:
+    assert gate.entry is not None
+    assert gate.entry.process is not None
+    return gate.entry.process
+
+
+def workers(gate: Gate) -> list[ProcessId]:
+    return gate.part._runner.workers(process(gate))
 
 
 def ask(
