@@ -62,7 +62,9 @@ class Terminal:
 
     def interrupted(self) -> int:
         """Ctrl-C, again when the first came a moment too early for the line editor, until the end."""
+        deadline = time.monotonic() + 60
         while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it does not end; this was shown:\n{self.seen}"
             self.types("\x03")
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(3)
