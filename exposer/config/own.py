@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from exposer import files
@@ -11,11 +12,16 @@ LARGEST_OVERLAY = 1_000_000
 
 
 def folder_digest(folder: str) -> str:
-    """Names all that is in a folder; "" for no folder."""
+    """Names all that is in a folder; "" for no folder. Raises OSError for a file that may not be read."""
     if not folder:
         return ""
-    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return hashlib.sha256(json.dumps([[str(p), p.read_bytes().hex()] for p in found]).encode()).hexdigest()
+    found = []
+    for at, _, names in os.walk(folder):
+        for path in (Path(at, name) for name in names):
+            with suppress(FileNotFoundError):  # an editor's, gone by now
+                if path.is_file():
+                    found.append([str(path), path.read_bytes().hex()])
+    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
 
 
 def overlay(path: str) -> bytes | None:
