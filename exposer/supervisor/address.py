@@ -32,6 +32,7 @@ class AddressPipeline:
         self.stop = stop
         self.check_every = check_every
         self._publishing = ""
+        self._writing = False  # one at a time: the last one written is the last one made
         self._hashed: tuple[Documented | None, str] = (None, "")
         self._next_publish = 0.0
         self._unpublished = ""
@@ -63,8 +64,8 @@ class AddressPipeline:
             said = f"{documented.document and documented.document.digest} {hash(documented.operations)}"
             self._hashed = (documented, said)
         digest = f"{self.state.url} {rooms.schema_digest()} {self._hashed[1]}"
-        if digest != self._publishing and now >= self._next_publish:
-            self._publishing = digest
+        if digest != self._publishing and not self._writing and now >= self._next_publish:
+            self._publishing, self._writing = digest, True
             self.world.publish(rooms, documented, self.state.url)
         gateway = self.state.units[GATEWAY]
         if self.state.published and now >= self._next_check and not self._checking and gateway.healthy:
@@ -82,13 +83,14 @@ class AddressPipeline:
             self.note("address", f"the public address is {url}", url=url)
 
     def take_published(self, fact: Published) -> None:
+        self._writing = False
         if fact.url == self.state.url:
             self.state.published = fact
             self.note("published", f"document written for {fact.url}", digest=fact.publication.digest)
 
     def take_unpublished(self, fact: Failed) -> None:
         """Tried again, but not at once: on a full disk each note of it would make matters worse."""
-        self._publishing, self._next_publish = "", time.monotonic() + AGAIN
+        self._publishing, self._writing, self._next_publish = "", False, time.monotonic() + AGAIN
         if fact.error != self._unpublished:
             self.note("failed", f"the document could not be written: {fact.error}")
         self._unpublished = fact.error
