@@ -1,6 +1,6 @@
 """Facts: what has happened to a part. The loop folds them into what it knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,6 +168,21 @@ class Recorded:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Down:
+    """It is to be taken offline; `hurried` when somebody who says so again does not want to wait for running calls."""
+
+    hurried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A person wants this tunnel to be the open one; `answer` is told why that cannot be, or ""."""
+
+    role: str
+    answer: Callable[[str], None]
+
+
 Fact = (
     Started
     | Reloaded
@@ -185,4 +200,6 @@ Fact = (
     | Waited
     | SelfTested
     | Renewed
+    | Down
+    | Use
 )

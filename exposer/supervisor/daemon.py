@@ -18,12 +18,13 @@ from exposer.files import Places
 from exposer.guard.lease import now as awake
 from exposer.journal import Journal, Request
 from exposer.procs import Entry, ProcessId
-from exposer.state.facts import Failed, Recorded
+from exposer.state.facts import Down, Failed, Recorded
 from exposer.state.model import SCHEMA
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.guarding import Guarding
 from exposer.supervisor.ledger import GuardedLedger
 from exposer.supervisor.loop import Loop, Show
+from exposer.supervisor.orders import answer
 from exposer.supervisor.ports import Rooms
 from exposer.supervisor.recorder import Recorder, RecordRules
 from exposer.supervisor.snapshot import snapshot
@@ -107,7 +108,7 @@ class Daemon:
         self.strays = Strays(self.world.inbox.put)
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
-        self._config_changed = threading.Event()
+        self._config_changed = False
         self._watch = Watch(self._notice)
         self._last: dict[str, Any] = {}
         self._status_due = 0.0
@@ -164,7 +165,7 @@ class Daemon:
             self._publish_snapshot()
             if self.places.locked():
                 raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
-            if self._config_changed.is_set():
+            if self._config_changed:
                 self._reload()
             if not self._announced and deadline():
                 self.loop.stop(late(self.loop.state))
@@ -201,6 +202,7 @@ class Daemon:
 
     def _close(self) -> Outcome:
         """What is left is ended by force, and nothing of ours stays behind."""
+        self.ledger.closed = True
         left = self.home.sweep()
         self.world.close()
         self.loop.people.close(PATIENCE_NOTICES)
@@ -210,6 +212,7 @@ class Daemon:
 
     def _abandon(self) -> None:
         """Something went wrong here: nothing may run on without a supervisor, nor what was just being started."""
+        self.ledger.closed = True
         for patience in (PATIENCE_ABANDON, 0.0):
             try:
                 self.home.sweep()
@@ -249,41 +252,24 @@ class Daemon:
             self.loop.stop(Failed("status", error.message, error.hint, error.code, error.exit_code))
 
     def _answer(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        match asked.get("command"):
-            case "status":
-                return {"pid": os.getpid(), "status": self.status()}
-            case "down":
-                self.loop.stop()
-                self.loop.nudge()
-                return {"pid": os.getpid()}
-            case "use":
-                if why := self.loop.standby.use(str(asked.get("tunnel", ""))):
-                    return {"pid": os.getpid(), "error": why}
-                self.loop.nudge()
-                return {"pid": os.getpid()}
-            case "nudge":
-                self.loop.nudge()
-                return {"pid": os.getpid()}
-            case _:
-                return {"error": "unknown command"}
+        return answer(asked, self.world.inbox.put, self.status)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        if not self.loop.state.wanted:
-            self.loop.hurry()
-        self.loop.stop()
-        self.loop.nudge()
+        """Whatever the thread that is interrupted holds, this waits for none of it."""
+        self.world.inbox.put(Down(hurried=True))
 
     def _notice(self) -> None:
-        self._config_changed.set()
+        self._config_changed = True
         self.loop.nudge()
 
     def _reload(self) -> None:
         """Takes the config over if it is sound; else says what is wrong and keeps the last good one."""
-        self._config_changed.clear()
+        self._config_changed = False
         self._status_due = 0.0
         try:
             home = self.load()
-        except ExposerError as error:
+        except (ExposerError, OSError) as raised:
+            error = of_system(raised) if isinstance(raised, OSError) else raised
             text = "; ".join(error.problems) if isinstance(error, ConfigError) and error.problems else error.message
             if text != self.loop.state.config_error:
                 self.loop.state.config_error = text

@@ -7,8 +7,11 @@ from exposer.state.facts import Fact, Inspected, Looked
 from exposer.state.model import Look
 
 
-class Inbox(queue.Queue[Fact | None]):
-    """None wakes the loop and says nothing. Whatever is put is news; of what is heard that is found out."""
+class Inbox(queue.SimpleQueue[Fact | None]):
+    """None wakes the loop and says nothing. Whatever is put is news; of what is heard that is found out.
+
+    `put` may be called at any moment, by a signal handler too: it takes no lock that its own thread may hold.
+    """
 
     def __init__(self) -> None:
         super().__init__()

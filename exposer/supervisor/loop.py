@@ -8,6 +8,7 @@ from exposer.state.facts import (
     Announced,
     Checked,
     Documented,
+    Down,
     Fact,
     Failed,
     Inspected,
@@ -17,14 +18,16 @@ from exposer.state.facts import (
     Recorded,
     Renewed,
     SelfTested,
+    Use,
     Waited,
 )
 from exposer.state.lifecycle import advance, exposure_phase
-from exposer.state.model import BACKEND, GATEWAY, TUNNELS, Phase, Unit
+from exposer.state.model import BACKEND, TUNNELS, Phase, Unit
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop, plan
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.announce import Announcer
 from exposer.supervisor.desires import Desires
+from exposer.supervisor.ending import Ending
 from exposer.supervisor.exposure import Exposure
 from exposer.supervisor.networks import NetworkLists
 from exposer.supervisor.notices import TOLD
@@ -40,12 +43,13 @@ from exposer.supervisor.world import World
 Show = Callable[[str, str], None]
 TICK = 0.25
 QUIET = 0.5  # while all is well and nothing is under way; whatever is heard of ends the wait at once
-# How long calls that are under way may take to end when the exposure is taken down (seconds).
-DRAIN = 5.0
 
 
 class Loop:
-    """Drives one exposure. `cycle` is called again and again by the daemon, which owns time and signals."""
+    """Drives one exposure. `cycle` is called again and again by the daemon, which owns time and signals.
+
+    All that decides is in the thread of `cycle`; others leave a fact in the inbox.
+    """
 
     def __init__(self, rooms: Rooms, world: World, journal: Journal, show: Show, check_every: float) -> None:
         self.rooms = rooms
@@ -62,7 +66,7 @@ class Loop:
         self.people = People(rooms, world)
         self._announcer = Announcer(self.state, world, self.note, self.people.tell)
         self._desires = Desires(self.state, world, self.note)
-        self._drain_until = 0.0
+        self._ending = Ending(self.state, world, self.note)
         self._last_error: dict[str, str] = {}
 
     def cycle(self, wait: float = TICK) -> None:
@@ -74,7 +78,8 @@ class Loop:
         if self.state.wanted:
             self.standby.follow(self.rooms, now)
             self._desires.follow(self.rooms)
-        if not self._draining(now):
+        self._ending.follow(self.rooms, now)
+        if not self._ending.drains(now):
             carrier = self.state.carrier
             for action in plan(
                 self.state.units, self._desires.wishes(self.rooms), now, wanted=self.state.wanted, carrier=carrier
@@ -90,23 +95,7 @@ class Loop:
 
     def stop(self, failure: Failed | None = None) -> None:
         """From now on nothing is wanted; a start under way is cut short."""
-        if not self.state.wanted:
-            return
-        self.state.wanted = False
-        self.state.failure = self.state.failure or failure
-        if failure is None and self.world.drain(GATEWAY):
-            self.note("draining", "gateway: takes no new calls, lets the running ones end")
-            self._drain_until = time.monotonic() + DRAIN
-        for role, unit in self.state.units.items():
-            if unit.busy and unit.phase is not Phase.UP:
-                self.world.cancel(role, self.rooms)
-
-    def hurry(self) -> None:
-        """Waits no longer for running calls."""
-        self._drain_until = 0.0
-
-    def _draining(self, now: float) -> bool:
-        return now < self._drain_until and self.state.units[GATEWAY].phase is Phase.UP
+        self._ending.begin(failure)
 
     def take_config(self, rooms: Rooms) -> None:
         """Takes a new config over; what differs follows in the next cycles."""
@@ -197,6 +186,14 @@ class Loop:
                 return
             case Noted(kind=kind, text=text):
                 self.note(kind, text)
+                return
+            case Down(hurried=hurried):
+                if hurried and not self.state.wanted:
+                    self._ending.hurry()
+                self.stop()
+                return
+            case Use(role=role, answer=answer):
+                answer(self.standby.use(role))
                 return
             case Waited(checked=checked):
                 self.standby.take(checked)

@@ -1,5 +1,6 @@
 """What a fact means for the attempt to come online. Pure."""
 
+from exposer.errors import SelfTestError
 from exposer.state.facts import Documented, Fact, Failed
 from exposer.state.model import SCHEMA, STANDBY, TUNNEL
 from exposer.supervisor.exposure import Exposure
@@ -38,4 +39,4 @@ def fails_fast(fact: Failed, *, spare: bool = False) -> bool:
     if fact.keeps or fact.role == STANDBY:
         return False
     fatal = fact.fatal and not (spare and fact.role == TUNNEL)
-    return fatal or fact.role != TUNNEL or fact.code in ("missing", "config")
+    return fatal or fact.role != TUNNEL or fact.code in ("missing", "config", SelfTestError.code)

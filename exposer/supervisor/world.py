@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from exposer import procs
+from exposer.errors import ExposerError
 from exposer.notify.hook import ROLE as HOOK
 from exposer.procs import Entry, Ledger, ProcessId
 from exposer.state.facts import (
@@ -26,21 +27,19 @@ from exposer.state.facts import (
     Stopped,
     Waited,
 )
-from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNELS, Look, Tell
+from exposer.state.model import BACKEND, GATEWAY, SCHEMA, TUNNELS, UP_ORDER, Look, Tell
 from exposer.state.plan import Action, LookAt, Reload, Start, Stop
 from exposer.supervisor.inbox import Inbox
 from exposer.supervisor.ports import Part, Reloadable, Rooms, Sealed
-from exposer.supervisor.proving import insist, proved
-from exposer.supervisor.workers import Job, Workers
+from exposer.supervisor.proving import insist, steadily
+from exposer.supervisor.turns import Turns
+from exposer.supervisor.workers import Workers
 
 if TYPE_CHECKING:
     from exposer.backends.early import Early
 
 # What a part puts on record beside itself, and takes along when it ends.
 COMPANIONS = {BACKEND: ("link", "network")}
-
-# A self-test that met a change of the gateway, or trouble, is made anew so often, after so long (seconds).
-TESTS, TEST_AGAIN = 4, 0.5
 
 
 class World:
@@ -54,7 +53,8 @@ class World:
         self.admit: Callable[[], None] = lambda: None  # raises while nothing may be opened
         self.early: Early | None = None  # the backend's first start, where it is under way already
         self._tell = tell
-        self._turns: dict[str, int] = {}  # odd while a part is being changed by us
+        self._turns = Turns(UP_ORDER)
+        self._cancelled: set[str] = set()
         self._workers = Workers(self.inbox)
 
     def observe(self) -> None:
@@ -62,7 +62,7 @@ class World:
         procs.reap()
         for role, entry in list(self.entries.items()):
             if entry.process is not None and not entry.process.alive():
-                if self.entries.pop(role, None) is None:
+                if not self._lost(role, entry):
                     continue  # a look in a worker has noticed it just now
                 self._workers.submit(role, lambda role=role, entry=entry: self._post_mortem(role, entry))  # type: ignore[misc]
 
@@ -72,16 +72,16 @@ class World:
             case Start(role=role) | Reload(role=role) if role == SCHEMA:
                 self._workers.submit(role, lambda: rooms.read_document(upstream), keeps=isinstance(action, Reload))
             case Start(role=role) if part is not None:
-                job = self._turning(role, lambda: self._start(role, part, rooms))
+                job = self._turns.take(role, lambda: self._start(role, part, rooms))
                 self._workers.submit(role, job, at_once=role == BACKEND)
             case Reload(role=role) if part is not None and isinstance(part, Reloadable):
-                self._workers.submit(role, self._turning(role, lambda: self._reload(role, part)), keeps=True)
+                self._workers.submit(role, self._turns.take(role, lambda: self._reload(role, part)), keeps=True)
             case LookAt(role=role) if role == SCHEMA:
                 self._workers.submit(role, lambda: rooms.read_document(upstream), keeps=True)
             case LookAt(role=role):
                 self._workers.submit(role, lambda: self._look(role), keeps=True)
             case Stop(role=role):
-                self._workers.submit(role, self._turning(role, lambda: self._stop(role)))
+                self._workers.submit(role, self._turns.take(role, lambda: self._stop(role)))
             case _:
                 self.inbox.put(Failed(action.role, f"{action.role}: nothing to do this with", keeps=True))
 
@@ -105,7 +105,9 @@ class World:
     def self_test(self) -> None:
         """Has what runs, and is open, tested."""
         self._workers.submit(
-            "self-test", lambda: self._tested(opened=True), otherwise=lambda why: SelfTested(trouble=why)
+            "self-test",
+            lambda: steadily(self.parts, self.entries, self._turns, opened=True),
+            otherwise=lambda why: SelfTested(trouble=why),
         )
 
     def announce(self, rooms: Rooms, url: str, before: str) -> None:
@@ -130,8 +132,17 @@ class World:
         )
 
     def cancel(self, role: str, rooms: Rooms) -> None:
-        """Ends what a start under way has put on record so far; the start itself then fails."""
-        self._workers.submit("cancel", lambda: self._sweep(role, rooms), keeps=True)
+        """Ends what a start under way has put on record so far; the start itself then fails. Once at a time."""
+
+        def job() -> None:
+            try:
+                self._sweep(role, rooms)
+            finally:
+                self._cancelled.discard(role)
+
+        if role not in self._cancelled:
+            self._cancelled.add(role)
+            self._workers.submit("cancel", job, keeps=True, at_once=True)
 
     def drain(self, role: str) -> bool:
         """Asks nginx to take no new calls and to end with the last running one; False when that cannot be asked."""
@@ -193,48 +204,28 @@ class World:
 
     def _reload(self, role: str, part: Reloadable) -> Fact:
         begun = time.monotonic()
-        entry = part.reload(self.entries[role], self.ledger.append, lambda text: self._tell(role, text))
+        before = self.entries.get(role)
+        if before is None:
+            raise ExposerError(f"the {role} has ended")
+        entry = part.reload(before, self.ledger.append, lambda text: self._tell(role, text))
         with suppress(OSError):  # it is on record as it was before: still found, only not taken over by a next `up`
             self._remember(role, entry)
         self.entries[role], self.parts[role] = entry, part
         return Reloaded(role, entry, time.monotonic() - begun)
 
-    def _turning(self, role: str, job: Job) -> Job:
-        """While we change a part ourselves nobody else is blamed for it. One thing at a time is done to a part."""
-
-        def run() -> Fact | None:
-            self._turns[role] = self._turns.get(role, 0) + 1
-            try:
-                return job()
-            finally:
-                self._turns[role] += 1
-
-        return run
-
     def _test_before_opening(self) -> None:
         """What the gateway has shown at its own start is not asked again. Raises SelfTestError."""
-        tested = self._tested(opened=False)
-        self.inbox.put(tested)
-        insist(tested)
-
-    def _tested(self, *, opened: bool) -> SelfTested:
-        """A hole counts at once, unless the gateway was changed meanwhile; trouble may pass."""
-        for left in reversed(range(TESTS)):
-            turn = self._turns.get(GATEWAY, 0)
-            tested = proved(self.parts, self.entries, whole=opened, opened=opened)
-            steady = turn % 2 == 0 and self._turns.get(GATEWAY, 0) == turn
-            if steady and (not tested.trouble or not left):
-                return tested
-            procs.wait_until(lambda: False, TEST_AGAIN)
-        return SelfTested(trouble="the gateway was being changed all the time", opened=opened)
+        shown = steadily(self.parts, self.entries, self._turns, opened=False)
+        self.inbox.put(shown)
+        insist(shown)
 
     def _broken(self, seal: str) -> tuple[str, ...]:
         """What others have changed, one sentence for each part."""
         found = []
         for role, entry in list(self.entries.items()):
-            turn, part = self._turns.get(role, 0), self.parts.get(role)
+            turn, part = self._turns.count(role), self.parts.get(role)
             text = part.broken(entry, seal) if isinstance(part, Sealed) and turn % 2 == 0 else ""
-            if text and self._turns.get(role, 0) == turn and self.entries.get(role) is entry:
+            if text and self._turns.steady(role, turn) and self.entries.get(role) is entry:
                 found.append(text)
         return tuple(found)
 
@@ -257,18 +248,24 @@ class World:
         look = self.parts[role].look(entry)
         if look.alive:
             return Looked(role, look, time.monotonic())
-        if self.entries.pop(role, None) is None:
-            return None  # its end was noticed already
-        return _gone(role, look, f"the {role} is gone")
+        return _gone(role, look, f"the {role} is gone") if self._lost(role, entry) else None
+
+    def _lost(self, role: str, entry: Entry) -> bool:
+        """Takes a part that has ended out of those that run; False when that was noticed already."""
+        if self.entries.get(role) is not entry:
+            return False
+        return self.entries.pop(role, None) is not None
 
     def _post_mortem(self, role: str, entry: Entry) -> Fact:
         return _gone(role, self.parts[role].look(entry), _how_it_ended(entry))
 
     def _stop(self, role: str) -> Fact:
-        self.entries.pop(role, None)
-        part = self.parts.get(role)
-        for entry in self.ledger.entries():  # also one whose leader has died just now: its group may live on
-            if entry.role == role and part is not None:
+        running, part = self.entries.pop(role, None), self.parts.get(role)
+        known = [entry for entry in self.ledger.entries() if entry.role == role]
+        if running is not None and not known:  # a ledger that cannot be read tells of nothing
+            known = [running]
+        for entry in known:  # also one whose leader has died just now: its group may live on
+            if part is not None:
                 part.stop(entry)
         with suppress(OSError):  # what it names is gone
             self._forget(role)

@@ -1,22 +1,19 @@
 """The loop with two tunnels: which one is open, whatever fails on the way."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from exposer.errors import ExposerError
-from exposer.journal import Journal
-from exposer.procs import Entry, Ledger
+from exposer.procs import Entry
 from exposer.state.facts import Checked, Documented
 from exposer.state.model import GATEWAY, STANDBY, TUNNEL, Look, Phase, Record, Tell
 from exposer.supervisor.loop import Loop
-from exposer.supervisor.world import World
 from tests.support.eventually import eventually
-from tests.unit.supervisor.test_private_tunnels import Rooms as Plain
-from tests.unit.supervisor.test_private_tunnels import Thing
+from tests.support.rooms import Rooms as Plain
+from tests.support.rooms import Thing
 
 
 class Tunnel(Thing):
@@ -121,18 +118,8 @@ class Scene(Plain):
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[[Scene], Loop]]:
-    loops: list[Loop] = []
-
-    def make(rooms: Scene) -> Loop:
-        world = World(Ledger(str(tmp_path / "ledger")), lambda role, text: None)
-        loops.append(Loop(rooms, world, Journal(tmp_path / "journal.db"), lambda kind, text: None, 60.0))
-        return loops[-1]
-
-    yield make
-    for loop in loops:
-        loop.people.close(0.1)
-        loop.world.close()
+def run(loop_of: Callable[[Any], Loop]) -> Callable[[Scene], Loop]:
+    return loop_of
 
 
 def until(loop: Loop, reached: Callable[[], bool], within: float = 20.0) -> None:
