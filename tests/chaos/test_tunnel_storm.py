@@ -283,7 +283,7 @@ def test_a_killed_supervisors_tunnel_is_taken_over_with_its_process_and_address(
     exposure = cloudflared.exposure
     before, address = exposure.pid("tunnel"), exposure.url
     for _ in range(3):
-        os.kill(exposure.pid("supervisor"), signal.SIGKILL)
+        exposure.kill("supervisor")
         assert cloudflared.answers()
         exposure.up()
         assert (exposure.pid("tunnel"), exposure.url) == (before, address)

@@ -235,13 +235,13 @@ def test_a_container_that_dies_at_its_start_shows_its_last_words_without_secrets
 
 def test_a_container_that_never_gets_healthy_is_removed_and_its_answer_told(stage: Stage) -> None:
     with pytest.raises(TimeoutExceededError, match=r"GET /health answers 503[\s\S]*serving at"):
-        stage.start(kind="image", image=images.server_image(), env={"SICK": "1"}, start_timeout=1.0)
+        stage.start(kind="image", image=images.server_image(), env={"SICK": "1"}, start_timeout=5.0)
     assert left_over(stage.name) == []
 
 
 def test_a_wrong_port_is_told_as_such(stage: Stage) -> None:
     with pytest.raises(TimeoutExceededError, match="nothing listens on its port"):
-        stage.start(kind="image", image=images.server_image(), port=9999, start_timeout=1.0)
+        stage.start(kind="image", image=images.server_image(), port=9999, start_timeout=5.0)
 
 
 def test_an_image_that_is_nowhere_is_missing(stage: Stage) -> None:
@@ -398,7 +398,7 @@ def test_the_recorded_process_is_the_containers_own(stage: Stage) -> None:
     _, entry = stage.start(kind="image", image=images.server_image())
     assert entry.process is not None
     assert entry.process.signal(signal.SIGKILL)
-    assert procs.wait_until(lambda: not inspect(entry.ids["container"])["State"]["Running"], 5)
+    assert procs.wait_until(lambda: not inspect(entry.ids["container"])["State"]["Running"], 20)
 
 
 def test_logs_are_the_containers(stage: Stage) -> None:
@@ -415,7 +415,7 @@ def test_logs_are_the_containers(stage: Stage) -> None:
     asking.start()
     lines = part.follow(entry)
     try:
-        assert "GET /env" in next(lines)
+        assert any("GET /env" in line for line in lines)
     finally:
         heard.set()
         asking.join()

@@ -11,6 +11,7 @@ from tests.support.gateway import (
     Gate,
     basic,
     log,
+    slowed_down,
     with_decoy,
 )
 from tests.support.keys import spoiled
@@ -124,13 +125,12 @@ class TestKeys:
         assert fresh.call("/v1/items", basic(f"bob:{fresh.keys['bob']}")).status == 401
         assert fresh.call("/v1/items").status == 200
         lines = eventually(lambda: (text := log(fresh)) and len(text) >= 3 and text)
-        assert (lines[0]["key"], lines[0]["status"]) == (fresh.key_id("bob"), 401)
+        refused = [line["key"] for line in lines if line["status"] == 401]  # each worker writes its own when it likes
+        assert refused == [fresh.key_id("bob")] * 2
 
     def test_bad_callers_are_slowed_down_and_good_ones_are_not(self, fresh: Gate) -> None:
         fresh.start()
-        answers = [fresh.call("/v1/items", {"X-API-Key": "wrong"}) for _ in range(40)]
-        refused = [answer for answer in answers if answer.status == 429]
-        assert len(refused) >= 20
+        refused = slowed_down(lambda: fresh.call("/v1/items", {"X-API-Key": "wrong"}))
         assert refused[0].headers["Retry-After"] == "1"
         assert all(fresh.call("/v1/items").status == 200 for _ in range(20))
 

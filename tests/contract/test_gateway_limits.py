@@ -15,7 +15,7 @@ from exposer.gateway import folder as place
 from exposer.gateway.host import find_nginx
 from exposer.keys.model import KeyState
 from tests.support.eventually import eventually
-from tests.support.gateway import Gate, Reply, basic
+from tests.support.gateway import Gate, Reply, basic, slowed_down
 from tests.support.keys import spoiled
 
 pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
@@ -88,9 +88,9 @@ class TestRates:
 
     def test_what_a_stranger_is_told_names_no_limit_of_a_key(self, gate: Gate) -> None:
         start(gate, rate=Rate(7, 60))
-        got = [gate.call("/v1/items", {"X-API-Key": "wrong"}) for _ in range(30)]
-        assert "valid key" in problem(got[-1], 429)["detail"]
-        assert b"7 calls" not in got[-1].body
+        refused = slowed_down(lambda: gate.call("/v1/items", {"X-API-Key": "wrong"}))[-1]
+        assert "valid key" in problem(refused, 429)["detail"]
+        assert b"7 calls" not in refused.body
 
     def test_its_own_rate_holds_however_the_key_is_shown_and_through_a_reload(self, gate: Gate) -> None:
         gate.changes["auth"] = Auth(methods=("api-key", "bearer", "basic"))

@@ -150,5 +150,5 @@ def test_nonsense_on_record_keeps_nothing_from_being_cut(exposure: Exposure, non
     exposure.ledger.keep(lambda entry: entry.role != "supervisor")
     exposure.ledger.append(Entry("supervisor", supervisor, detail=nonsense))
     exposure.panic()
-    assert exposure.dead(*ALL)
+    eventually(lambda: exposure.dead(*ALL))
     assert Path(exposure.places.lock).exists()

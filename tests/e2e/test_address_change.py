@@ -4,8 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +56,7 @@ class Scene:
 
     def change(self, hostname: str) -> None:
         fake_cloudflared.turn(self.binary, hostname=hostname)
-        os.kill(self.exposure.pid("tunnel"), signal.SIGKILL)
+        self.exposure.kill("tunnel")
 
 
 def test_hook_webhook_and_waiting_scripts_follow_a_new_address(
@@ -105,7 +103,7 @@ def test_an_address_that_was_announced_is_not_announced_again_by_the_next_superv
     exposure.up()
     eventually(lambda: len(scene.told()) == 1, within=10)
     eventually(lambda: "announced" in kinds(exposure), within=10)
-    os.kill(exposure.pid("supervisor"), signal.SIGKILL)
+    exposure.kill("supervisor")
     exposure.up()
     assert exposure.url == f"https://{FIRST}"
     scene.change(SECOND)

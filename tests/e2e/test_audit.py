@@ -131,7 +131,7 @@ def test_it_follows_what_happens(sample: Exposure) -> None:
 def test_a_killed_supervisor_costs_no_call_on_the_record(sample: Exposure) -> None:
     sample.up()
     sample.get("/api/notes")
-    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+    sample.kill("supervisor")
     for _ in range(4):
         assert sample.get("/api/notes").status == 200
     sample.up()

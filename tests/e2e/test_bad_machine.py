@@ -170,8 +170,8 @@ def test_a_program_that_is_not_there_is_named(make_exposure: Make) -> None:
 def test_a_backend_that_is_never_healthy_is_given_up_with_its_answer_and_its_log(
     make_exposure: Make, mood: str, why: str
 ) -> None:
-    exposure = make_exposure(moody(free_port(), mood, backend='start_timeout = "2s"'))
-    says = ["not healthy after 2 s", why, "connecting to the database", "backend.start_timeout"]
+    exposure = make_exposure(moody(free_port(), mood, backend='start_timeout = "6s"'))
+    says = ["not healthy after 6 s", why, "connecting to the database", "backend.start_timeout"]
     done = refused(exposure, "up", "-d", code=7, says=says, never=['"GET /health HTTP'])
     assert done.stderr.count("not healthy") == 1, "said once is enough"
 
@@ -195,4 +195,4 @@ def test_a_slow_backend_is_waited_for(make_exposure: Make) -> None:
 def test_a_start_that_takes_longer_than_its_timeout_is_taken_back(make_exposure: Make) -> None:
     exposure = make_exposure(moody(free_port(), "slow=30"))
     says = ["not online in time", "backend: still starting", "--timeout"]
-    refused(exposure, "up", "-d", "--timeout", "2s", code=7, says=says)
+    refused(exposure, "up", "-d", "--timeout", "6s", code=7, says=says)

@@ -201,7 +201,7 @@ def test_on_a_full_disk_the_status_says_what_cannot_be_written(sample: Exposure)
     with mounted(sample.state, "size=2m") as disk:
         sample.up()
         fill(disk)
-        os.kill(sample.pid("gateway"), 9)
+        sample.kill("gateway")
         eventually(lambda: sample.status()["gateway"]["restarts"] == 1, within=20)
         eventually(lambda: "full" in (sample.status().get("trouble") or ""), within=20)
         assert sample.get("/api/notes").status == 200

@@ -47,7 +47,7 @@ def closed(exposure: Exposure) -> bool:
 
 def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(make_exposure: Make) -> None:
     exposure = contained(make_exposure, "8s")
-    os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
+    exposure.kill("supervisor", signal.SIGSTOP)
     eventually(lambda: closed(exposure), within=60)
     eventually(lambda: any("silent for longer than its lease" in why for why in reasons(exposure)), within=20)
     assert exposure.up()["first_key"] is None

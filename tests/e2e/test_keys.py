@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -105,7 +104,7 @@ def test_a_revoked_key_can_be_tried_itself_and_never_stands_in_an_argument(sampl
 
 def test_a_key_is_ended_at_once_where_the_supervisor_has_died(sample: Exposure) -> None:
     sample.up()
-    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+    sample.kill("supervisor")
     done = sample.run("keys", "revoke", "default")
     assert done.returncode == 0, done.stderr
     assert with_key(sample, sample.key) == 401
@@ -149,7 +148,7 @@ def test_a_key_that_takes_too_much_is_paused_with_a_word_and_stays_so_over_a_res
         assert listed(sample)[greedy["id"]]["state"] == "suspended"
         assert events(sample, "key-suspended")[0]["data"]["label"] == "greedy"
         assert sample.get("/api/notes").status == 200
-        os.kill(sample.pid("supervisor"), signal.SIGKILL)
+        sample.kill("supervisor")
         sample.up()
         assert with_key(sample, greedy["key"]) == 429
         assert said(sample, "keys", "resume", "greedy")["resumed"] == [greedy["id"]]

@@ -121,7 +121,7 @@ def test_idle_time_goes_on_to_count_after_a_drill_and_for_a_supervisor_that_is_s
 
 def test_a_lease_that_is_dated_in_the_future_proves_nothing(sample: Exposure) -> None:
     sample.up()
-    os.kill(sample.pid("supervisor"), signal.SIGSTOP)
+    sample.kill("supervisor", signal.SIGSTOP)
     later = time.clock_gettime(time.CLOCK_BOOTTIME) + 10_000
     (sample.runtime / sample.name / "lease").write_text(f"{later:<23.3f}\n")
     eventually(lambda: get(sample.url).status == 0, within=30)

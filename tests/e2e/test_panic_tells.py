@@ -1,7 +1,6 @@
 """Whoever is named in [notify] hears of a cut, although the supervisor that tells else is dead by then."""
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -89,7 +88,7 @@ def test_a_config_that_is_broken_by_then_is_said(make_exposure: Make, hook: Rece
 def test_a_cut_by_the_guard_is_told(make_exposure: Make, hook: Receiver) -> None:
     exposure = make_exposure('lease = "6s"\n' + sample_config(free_port(), f'[notify]\nwebhook = ["{hook.url}"]\n'))
     exposure.up()
-    os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
+    exposure.kill("supervisor", signal.SIGSTOP)
     eventually(lambda: "was-cut" in kinds(hook), within=60)
     assert "silent for longer than its lease" in told(hook)[-1]["text"]
 

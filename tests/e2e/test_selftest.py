@@ -1,8 +1,6 @@
 """An exposure goes online only after everything that must be refused was seen to be, and one call with a key passed."""
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +48,7 @@ def test_the_status_says_how_many_calls_were_refused_and_which_one_got_through(s
 def test_a_supervisor_that_takes_over_goes_on_asking_with_a_key(sample: Exposure) -> None:
     sample.up()
     before = sample.status()["checks"]["self_test"]
-    os.kill(sample.pid("supervisor"), signal.SIGKILL)
+    sample.kill("supervisor")
 
     def again() -> dict:
         found = sample.status().get("checks", {}).get("self_test")

@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -171,7 +170,7 @@ def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certifi
         eventually(lambda: said.exists() and said.read_text().count("\n") == 1, within=60)
         account = (exposure.state / exposure.name / "tls" / "account.key").read_bytes()
         program = json.loads(said.read_text())["pid"]
-        os.kill(exposure.pid("supervisor"), signal.SIGKILL)
+        exposure.kill("supervisor")
         assert not listening(https)
         if then == "panic":
             assert exposure.run("panic").returncode == 0

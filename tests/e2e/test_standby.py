@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,15 @@ def two_servers(
 
 
 def cut_off(server: sshd.Sshd) -> None:
-    for pid in server.sessions():
-        os.kill(pid, signal.SIGKILL)
+    kill(server.sessions())
     server.stop()
-    for pid in server_children(server):
-        os.kill(pid, signal.SIGKILL)
+    kill(server_children(server))
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def server_children(server: sshd.Sshd) -> list[int]:
@@ -197,7 +202,7 @@ def test_a_supervisor_that_hangs_costs_both_tunnels(stand_ins: Scene) -> None:
     exposure.up()
     eventually(lambda: stand_ins.standby().get("healthy"), within=30)
     pids = [exposure.pid("tunnel"), exposure.pid("standby")]
-    os.kill(exposure.pid("supervisor"), signal.SIGSTOP)
+    exposure.kill("supervisor", signal.SIGSTOP)
     eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids), within=60)
     eventually(lambda: not processes(exposure), within=30)
 
@@ -209,7 +214,7 @@ def test_a_name_that_is_not_known_here_is_trusted_when_the_first_stays_down_for_
     with NeverBoth(stand_ins):
         fake_cloudflared.turn(stand_ins.first, drop=True)  # type: ignore[attr-defined]
         eventually(lambda: stand_ins.passing() == ["standby"], within=60)
-    assert exposure.run("url").stdout == "https://stand-in.ngrok-free.app\n"
+    eventually(lambda: exposure.run("url").stdout == "https://stand-in.ngrok-free.app\n")
     eventually(lambda: "stand-in.ngrok-free.app" in exposure.run("schema", "show").stdout, within=10)
 
 
@@ -338,7 +343,7 @@ def test_a_person_may_choose_the_second_and_it_stays(two_servers: Callable[..., 
         again = scene.exposure.run("tunnel", "use", "standby")
         assert again.returncode == 0
         assert scene.passing() == ["standby"]
-        os.kill(scene.exposure.pid("supervisor"), signal.SIGKILL)
+        scene.exposure.kill("supervisor")
         scene.exposure.run("up", "-d")
         scene.exposure.wait_for("online", within=60)
         eventually(lambda: scene.exposure.status()["tunnel"]["reachable"], within=60)

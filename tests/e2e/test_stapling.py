@@ -43,8 +43,7 @@ def test_an_answer_by_ocsp_is_stapled(tmp_path: Path, make_exposure: Callable[..
         exposure = make_exposure(config(https, free_port(), own))
         exposure.up()
         eventually(lambda: listening(https), within=20)
-        eventually(lambda: "OCSP Response Status: successful" in staple(https), within=20)
-        assert "Cert Status: good" in staple(https)
+        eventually(lambda: "Cert Status: good" in staple(https))  # each worker asks for its own
         exposure.run("down")
         server.shutdown()
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 5.0) -> T:
+def eventually(condition: Callable[[], T], within: float = 30.0) -> T:
     """Looks until `condition` gives something truthy, and returns it; else fails the test."""
     deadline = time.monotonic() + within
     while True:

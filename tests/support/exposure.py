@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from exposer.procs import started_at
 from tests.support.eventually import eventually
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -100,14 +102,28 @@ class Exposure:
         return self.status()["phase"]
 
     def ledger(self) -> list[dict]:
-        path = self.runtime / self.name / "ledger"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.strip()]
+        try:
+            text = (self.runtime / self.name / "ledger").read_bytes()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.strip() and line.endswith(b"\n")]
 
     def pid(self, role: str) -> int:
         """The pid of a part, or 0 while there is none; a gateway that tries a change out aside is none."""
         entries = [e for e in self.ledger() if e["role"] == role and "pid" in e and not e["detail"].get("rehearsal")]
         return entries[-1]["pid"] if entries else 0
+
+    def guards(self, *, leash: bool) -> list[int]:
+        """The guards, or their leashes, that run."""
+        found = [e["pid"] for e in self.ledger() if e["role"] == "guard" and bool(e["detail"].get("leash")) is leash]
+        return [pid for pid in found if started_at(pid)]
+
+    def kill(self, role: str, number: int = signal.SIGKILL) -> int:
+        """Sends a signal to a part that runs; returns its pid."""
+        pid = self.pid(role)
+        assert pid, f"there is no {role}"
+        os.kill(pid, number)
+        return pid
 
     def wait_for(self, phase: str, within: float = 20) -> None:
         eventually(lambda: self.phase() == phase, within=within)

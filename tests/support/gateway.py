@@ -5,7 +5,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -216,6 +216,17 @@ class Gate:
         if self.entry is not None:
             self.part.stop(self.entry)
         self.echo.close()
+
+
+def slowed_down(call: Callable[[], Reply]) -> list[Reply]:
+    """The refusals of a caller who goes on calling: there are many before long, on a slow machine after more calls."""
+    refused: list[Reply] = []
+    for _ in range(400):
+        reply = call()
+        refused += [reply] if reply.status == 429 else []
+        if len(refused) >= 20:
+            return refused
+    raise AssertionError(f"only {len(refused)} of 400 calls were refused")
 
 
 def process(gate: Gate) -> ProcessId:

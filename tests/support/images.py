@@ -1,12 +1,15 @@
 """Tiny images made of files of this machine, without a registry: a Python server with or without a shell."""
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from exposer.engine.image import digest_of, make_tar, program_files
+from exposer.files import FileLock
 
 REPOSITORY = "exposer-test"
 MODULES = "http.server, json, hashlib, os, signal, socket, socketserver, sys, threading, time, encodings.idna"
@@ -65,7 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for number in range(3):
                 self.wfile.write(b"data: %d\n\n" % number)
                 self.wfile.flush()
-                time.sleep(0.3)
+                time.sleep(1.0)
             self.close_connection = True
         elif path == "/reach":
             self.reply(reach(**json.loads(data)))
@@ -129,11 +132,12 @@ def remove_test_images() -> None:
 
 def _imported(content: dict[str, bytes], links: dict[str, str], *changes: str) -> str:
     tag = f"{REPOSITORY}:{digest_of({**content, 'changes': repr((links, changes)).encode()})}"
-    if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0:
-        return tag
-    options = [word for change in changes for word in ("--change", change)]
-    tar = make_tar(content, links, folders=("tmp",))
-    subprocess.run(["docker", "import", *options, "-", tag], input=tar, capture_output=True, check=True)
+    with FileLock(str(Path(tempfile.gettempdir(), f"exposer-test-images-{os.geteuid()}.lock"))):  # once for all of us
+        if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0:
+            return tag
+        options = [word for change in changes for word in ("--change", change)]
+        tar = make_tar(content, links, folders=("tmp",))
+        subprocess.run(["docker", "import", *options, "-", tag], input=tar, capture_output=True, check=True)
     return tag
 
 

@@ -110,13 +110,13 @@ def test_a_parent_that_dies_does_not_wait_for_what_others_have_started_meanwhile
         "import os, sys, subprocess\nfrom exposer import procs\n"
         "def record(identity):\n"
         "    open(sys.argv[2], 'w').write(str(identity.pid))\n"
-        "    subprocess.Popen(['sleep', '5'])\n"
+        "    subprocess.Popen(['sleep', '60'])\n"
         "    os._exit(0)\n"
         "procs.spawn(['touch', sys.argv[1]], log=sys.argv[3], record=record)\n"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "ran", tmp_path / "pid", tmp_path / "log"])
     child = int((tmp_path / "pid").read_text())
-    eventually(lambda: procs.started_at(child) is None, within=3)
+    eventually(lambda: procs.started_at(child) is None)
     assert not (tmp_path / "ran").exists()
 
 
@@ -331,7 +331,7 @@ def test_ten_thousand_dead_entries_are_passed_over_quickly() -> None:
     dead = [ProcessId(2**21 + n, "1", procs.boot_id()) for n in range(10_000)]
     begun = time.monotonic()
     assert not any(process.signal_group(signal.SIGKILL) for process in dead)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 15
 
 
 def test_the_exit_code_of_a_child_is_kept(spawn: Spawn) -> None:
@@ -350,8 +350,8 @@ def test_a_short_command_gives_its_output_and_its_code() -> None:
 def test_a_command_that_takes_too_long_is_ended_though_its_child_holds_the_pipe() -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match="did not end within"):
-        procs.run(["sh", "-c", "sleep 4 & exec sleep 300"], timeout=0.3)
-    assert time.monotonic() - begun < 3
+        procs.run(["sh", "-c", "sleep 30 & exec sleep 300"], timeout=0.3)
+    assert time.monotonic() - begun < 15
 
 
 def test_a_short_command_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
