@@ -208,6 +208,8 @@ class World:
         if before is None:
             raise ExposerError(f"the {role} has ended")
         entry = part.reload(before, self.ledger.append, lambda text: self._tell(role, text))
+        if self.entries.get(role) is not before:
+            raise ExposerError(f"the {role} has ended")
         with suppress(OSError):  # it is on record as it was before: still found, only not taken over by a next `up`
             self._remember(role, entry)
         self.entries[role], self.parts[role] = entry, part
