@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME, ROLE, HOME = "io.exposer.name", "io.exposer.role", "io.exposer.home"
 TIMEOUT = 30
 HELD = 3.0
+GOING = 20.0  # how long somebody else's removal of a container may take
 USUAL = "/var/run/docker.sock"
 
 
@@ -168,16 +169,23 @@ def remove_labelled(client: "DockerClient", name: str, roles: Sequence[str] = ()
 
 
 def remove_container(container: "Container") -> None:
-    """Ends and removes a container with its anonymous volumes; it may be gone, or going, already."""
+    """Ends and removes a container with its anonymous volumes; it may be gone already, and when somebody else is just
+    removing it that is waited for."""
     from docker.errors import APIError, NotFound
 
-    try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        pass
-    except APIError as error:
-        if "already in progress" not in reason(error):
-            raise
+    def gone() -> bool:
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            return True
+        except APIError as error:
+            if "already in progress" not in reason(error):
+                raise
+            return False
+        return True
+
+    if not procs.wait_until(gone, GOING, every=0.1):
+        raise ExposerError(f"the Docker engine does not come to an end with removing {container.name}", "try again")
 
 
 def remove_network(network: "Network") -> None:
@@ -194,7 +202,8 @@ def remove_network(network: "Network") -> None:
         return True
 
     if not procs.wait_until(gone, HELD, every=0.2):
-        network.remove()
+        with suppress(NotFound):
+            network.remove()
 
 
 def _borrows_network(attrs: dict[str, dict[str, str]]) -> bool:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
-from exposer.engine.client import HOME, home, open_engine
+from exposer.engine.client import HOME, home, open_engine, remove_container, remove_network
 
 
 def reachable() -> bool:
@@ -14,15 +14,18 @@ def reachable() -> bool:
 
 
 def remove(ids: Mapping[str, str]) -> None:
-    """Removes the container and the network that a ledger entry names, if they are still there and ours."""
+    """Removes the container and the network that a ledger entry names, if they are still there and ours. Somebody else
+    may be doing the same."""
     from docker.errors import NotFound
 
     with open_engine() as client:
-        for kind, collection in (("container", client.containers), ("network", client.networks)):
-            if kind not in ids:
-                continue
+        if "container" in ids:
             with suppress(NotFound):
-                found = collection.get(ids[kind])
-                labels = found.attrs.get("Labels") or found.attrs.get("Config", {}).get("Labels") or {}
-                if labels.get(HOME) == home():
-                    found.remove(**({"force": True, "v": True} if kind == "container" else {}))
+                container = client.containers.get(ids["container"])
+                if container.labels.get(HOME) == home():
+                    remove_container(container)
+        if "network" in ids:
+            with suppress(NotFound):
+                network = client.networks.get(ids["network"])
+                if (network.attrs.get("Labels") or {}).get(HOME) == home():
+                    remove_network(network)

@@ -385,6 +385,28 @@ def test_two_homes_with_the_same_name_do_not_end_each_others_things(
     assert part.look(entry).healthy is True
 
 
+@pytest.mark.parametrize("time", ["first", "second", "third"])
+def test_two_who_remove_the_same_at_once_both_find_it_gone(stage: Stage, time: str) -> None:
+    _, entry = stage.start(kind="image", image=images.server_image())
+    at_once, seen = threading.Barrier(2), list[object]()
+
+    def remove() -> None:
+        at_once.wait(30)
+        try:
+            removal.remove(entry.ids)
+            seen.append(docker("inspect", "--format", "{{.Id}}", entry.ids["container"], entry.ids["network"]))
+        except ExposerError as error:
+            seen.append(error)
+
+    both = [threading.Thread(target=remove) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(60)
+    assert len(seen) == 2
+    assert all(isinstance(said, str) and said.lower().count("no such object") == 2 for said in seen), seen
+
+
 def test_remove_all_tells_what_it_removed(stage: Stage) -> None:
     _, entry = stage.start(kind="image", image=images.server_image())
     removed = engine.remove_all(stage.name)
