@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from exposer import files
+from exposer import files, procs
 from exposer.journal import queries, retain, verify
 from exposer.journal.chain import SEPARATOR, START, link_event, link_request
 from exposer.journal.errors import JournalError, told
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, ch
 CREATE TABLE IF NOT EXISTS reading (log TEXT PRIMARY KEY, offset INTEGER NOT NULL);
 """
 TABLES = ("events", "requests")
+PATIENCE = 5.0  # with others who have the file (seconds)
 
 
 class Journal:
@@ -45,7 +46,7 @@ class Journal:
         away = f"mv {path} {path}.old; mv {self._heads} {path}.old.heads"
         with told(f"{path} cannot be used", f"move it away to go on without it: {away}"):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare(path)
             except BaseException:
@@ -57,10 +58,21 @@ class Journal:
         if version > VERSION:
             raise JournalError(f"{path} was written by a newer version of exposer", "upgrade exposer")
         if version < VERSION:
-            self._db.execute("PRAGMA journal_mode=WAL")
+            if not procs.wait_until(self._switched_to_wal, PATIENCE):
+                self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(SCHEMA)
             self._db.execute(f"PRAGMA user_version={VERSION}")
         self._db.execute("PRAGMA synchronous=NORMAL")
+
+    def _switched_to_wal(self) -> bool:
+        """SQLite itself waits for others with everything but this: False while somebody else has the file open."""
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                return False
+            raise
+        return True
 
     def append(self, kind: str, **data: Any) -> Event:
         """Adds an event and returns it. Raises JournalError when it could not be written (a full disk)."""

@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exposer.journal import Journal, JournalError
+from exposer.journal import Journal, JournalError, store
 from exposer.secret import Secret
 from tests.support.disk import fill, mounted
 
@@ -229,6 +230,64 @@ def test_processes_that_open_and_write_at_once_lose_nothing(path: Path) -> None:
     assert [event.seq for event in events] == list(range(1, 181))
     for who in "012":
         assert [event.data["n"] for event in events if event.data["who"] == who] == list(range(60))
+
+
+OPENER = """
+import os, sys
+from pathlib import Path
+from exposer.journal import Journal
+folder, mine, others = sys.argv[1:]
+for n in range(60):
+    Path(folder, f"{n}.{mine}").touch()
+    while not os.path.exists(f"{folder}/{n}.{others}"):
+        pass
+    try:
+        journal = Journal(Path(folder, f"{n}.db"))
+        journal.append("k")
+        journal.close()
+    except Exception as error:
+        print(error, file=sys.stderr)
+"""
+
+
+def test_processes_that_open_a_new_one_at_once_both_get_it(tmp_path: Path) -> None:
+    begin = partial(subprocess.Popen[bytes], stderr=subprocess.PIPE)
+    argv = [sys.executable, "-c", OPENER, tmp_path]
+    with begin([*argv, "a", "b"]) as one, begin([*argv, "b", "a"]) as other:
+        try:
+            said = [opener.communicate(timeout=120)[1] for opener in (one, other)]
+        finally:
+            one.kill()
+            other.kill()
+    assert (one.returncode, other.returncode, said) == (0, 0, [b"", b""])
+    for n in range(60):
+        journal = Journal(tmp_path / f"{n}.db")
+        assert (journal.head(), journal.broken_at()) == (2, None)
+        journal.close()
+
+
+def test_a_new_one_that_somebody_else_is_writing_to_is_waited_for(path: Path) -> None:
+    path.touch(0o600)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    leaving = threading.Timer(0.3, other.rollback)
+    leaving.start()
+    journal = Journal(path)
+    leaving.join()
+    other.close()
+    assert journal.append("k").seq == 1
+    assert sorted(os.listdir(path.parent)) == ["journal.db", "journal.db-shm", "journal.db-wal"]
+    journal.close()
+
+
+def test_one_that_somebody_else_keeps_to_himself_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PATIENCE", 0.2)
+    path.touch(0o600)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="locked"):
+        Journal(path)
+    other.close()
 
 
 def test_threads_that_write_at_once_lose_nothing(journal: Journal) -> None:
