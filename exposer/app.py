@@ -97,15 +97,14 @@ class House(Library):
 
     def ring(self) -> Ring:
         """The keys as they are now; an empty ring, so that nothing passes, while the file cannot be read."""
-        stamp = self.store.stamp()
-        if self._ring is None or self._ring[0] != stamp:
+        stamp, known = self.store.stamp(), self._ring
+        if known is None or known[0] != stamp:
             try:
-                self._ring = (stamp, self.store.read())
-                self.ring_error = ""
+                known, self.ring_error = (stamp, self.store.read()), ""
             except RingBrokenError as error:
-                self._ring = (stamp, Ring(salt="broken"))
-                self.ring_error = f"{error.message}; {error.hint}"
-        ring = self._ring[1]
+                known, self.ring_error = (stamp, Ring(salt="broken")), f"{error.message}; {error.hint}"
+            self._ring = known  # another thread may put an older one here at once
+        ring = known[1]
         return replace(ring, keys=()) if self.shutter.why else ring
 
     def trouble(self) -> str:
