@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exposer.procs import ProcessId
 
 WITHIN = 10.0
+GONE_WITHIN = 1.0
 CUT_WITHIN = 30.0  # a busy machine tries the new rules out in a container first
 
 
@@ -99,9 +100,22 @@ def _woken(found: Places) -> dict[str, Any] | None:
 
 
 def _insist(found: Places, ids: Collection[str]) -> None:
-    for name in ("live", "draining"):
-        if left := set(ids) & set(names_in(str(Path(found.runtime, "gateway", name)))):
-            raise StillValidError(f"the gateway still knows {', '.join(sorted(left))}", "end all: exposer panic")
+    """A reload that runs meanwhile may put a key's file back for a moment, before it asks the ring."""
+
+    def gone() -> bool:
+        if not _known(found, ids):
+            return True
+        withdraw(found)
+        return not _known(found, ids)
+
+    if not procs.wait_until(gone, GONE_WITHIN) and (left := _known(found, ids)):
+        raise StillValidError(f"the gateway still knows {', '.join(sorted(left))}", "end all: exposer panic")
+
+
+def _known(found: Places, ids: Collection[str]) -> set[str]:
+    """Those of these keys that the gateway has a file of."""
+    folders = [Path(found.runtime, "gateway", name) for name in ("live", "draining")]
+    return set(ids) & {key_id for folder in folders for key_id in names_in(str(folder))}
 
 
 def _insist_on_refusal(listen: str, clear: str | None) -> None:
