@@ -142,7 +142,8 @@ def _signal_leaderless(group: int, boot: str, number: int) -> bool:
 
 
 def _group_of_ours(group: int) -> bool:
-    """Whether a process of our own user, in a session that the dead leader opened, is in that group.
+    """Whether a process of our own user that exposer has started, in a session that the dead leader opened, is in that
+    group. Somebody else's may have its number by now.
 
     Root's may be of any user: workers that root has started are somebody else."""
     try:
@@ -155,8 +156,29 @@ def _group_of_ours(group: int) -> bool:
                 os.getpgid(pid) == group
                 and os.getsid(pid) == group
                 and os.geteuid() in (0, os.stat(f"/proc/{pid}").st_uid)
+                and _is_ours(pid)
             ):
                 return True
         except OSError:
             continue
     return False
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process bears our mark. One that has lost its environment is known by where it is: nginx, which writes
+    its title over it, by the gateway's folder, others by the log that they write to. Raises OSError."""
+    from exposer import files
+    from exposer.procs.children import marked
+
+    if marked(_read(f"/proc/{pid}/environ")):
+        return True
+    if _read(f"/proc/{pid}/comm") == b"nginx\n":
+        folder = os.path.basename(os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)"))
+        return folder.partition(".")[0] == "gateway"
+    roots = (f"{files.runtime_root()}/", f"{files.state_root()}/")
+    return os.readlink(f"/proc/{pid}/fd/2").startswith(roots)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(1024 * 1024)

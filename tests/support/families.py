@@ -3,20 +3,32 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from exposer import procs
 from exposer.procs import ProcessId, started_at
 from tests.support.eventually import eventually
 
+# As exposer's own children have it, of an exposure that is nowhere.
+OURS = {procs.MARK: "/nowhere/exposer/family:backend"}
+
 
 @contextmanager
-def family(children: int = 1, *, leader: str = "wait") -> Iterator[tuple[ProcessId, list[ProcessId]]]:
-    """A shell that leads a session and its sleeping children; `leader` is what it does then (`exit` leaves orphans)."""
-    script = "read go; " + "sleep 300 & echo $!; " * children + leader
+def family(
+    children: int = 1, *, leader: str = "wait", member: str = "sleep 300", mark: Mapping[str, str] = OURS
+) -> Iterator[tuple[ProcessId, list[ProcessId]]]:
+    """A shell that leads a session and its children; `leader` is what it does then (`exit` leaves orphans), `member`
+    what they do, and `mark` what they have in their environment."""
+    script = "read go; " + f"{member} & echo $!; " * children + leader
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        ["/bin/sh", "-c", script], stdin=pipe, stdout=pipe, text=True, start_new_session=True
+        ["/bin/sh", "-c", script],
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
+        start_new_session=True,
+        env={**procs.child_environment(), **mark},
     ) as shell:
         head = ProcessId.of(shell.pid)
         assert head is not None

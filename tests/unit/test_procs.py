@@ -284,9 +284,37 @@ def test_a_group_ends_though_its_leader_died_first() -> None:
         eventually(lambda: not any(member.alive() for member in members))
 
 
-def test_a_member_that_ignores_sigterm_ends_when_its_leader_has(spawn: Spawn, tmp_path: Path) -> None:
-    process = spawn("sh", "-c", "(trap '' TERM; echo $$ ready; while :; do sleep 0.05; done) & wait")
-    eventually(lambda: says(tmp_path / "log", "ready"))
+@pytest.mark.parametrize("program", ["sleep 300", "env -i sleep 300"])
+def test_a_strangers_session_that_has_the_number_of_one_of_ours_by_now_is_left_alone(program: str) -> None:
+    with family(1, leader="exit", member=program, mark={}) as (leader, (member,)):
+        assert not leader.signal_group(signal.SIGKILL)
+        assert procs.stop(leader, AT_ONCE)
+        assert member.alive()
+
+
+@pytest.fixture
+def own_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log in an exposure's folder: what writes to it bears a mark."""
+    monkeypatch.setenv("EXPOSER_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "demo").mkdir()
+    return tmp_path / "demo" / "backend.log"
+
+
+@pytest.mark.parametrize("program", ["sleep 300", "env -i sleep 300"], ids=["with-its-mark", "without-an-environment"])
+def test_what_a_part_has_started_ends_though_the_part_died_first(spawn: Spawn, own_log: Path, program: str) -> None:
+    """One that has lost its environment, as with sudo or a title that it has written over it, is known by its log."""
+    process = spawn("sh", "-c", f"{program} & echo $!; exit", log=str(own_log))
+    member = ProcessId.of(int(eventually(lambda: own_log.exists() and own_log.read_text().strip())))
+    assert member is not None
+    eventually(lambda: (procs.reap(), not process.alive())[1])
+    eventually(lambda: Path(f"/proc/{member.pid}/comm").read_text() == "sleep\n")
+    assert procs.stop(process, AT_ONCE)
+    eventually(lambda: not member.alive())
+
+
+def test_a_member_that_ignores_sigterm_ends_when_its_leader_has(spawn: Spawn, own_log: Path) -> None:
+    process = spawn("sh", "-c", "(trap '' TERM; echo $$ ready; while :; do sleep 0.05; done) & wait", log=str(own_log))
+    eventually(lambda: says(own_log, "ready"))
     assert procs.stop(process, AT_ONCE)
     with pytest.raises(ProcessLookupError):
         eventually(lambda: os.killpg(process.pid, 0))
