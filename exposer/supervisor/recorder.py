@@ -166,8 +166,9 @@ class Recorder:
         if self._trouble:
             return
         self._trouble, self._since = why, time.time()
-        closed = "; until they can be recorded every call is refused" if self.rules.refuse else ""
-        if self.rules.refuse:
+        refuse = self.rules.refuse  # other rules may be put here at any moment
+        closed = "; until they can be recorded every call is refused" if refuse else ""
+        if refuse:
             self._shut(f"calls cannot be recorded: {why}")
         text = f"calls cannot be recorded: {why}{closed}"
         self._tell(Recorded("unrecorded", text, trouble=text))
@@ -215,8 +216,9 @@ class Recorder:
                 self._note_heads()
             if self._is_due("keep", KEEP_EVERY):
                 self._keep()
-            if self.rules.post is not None and self._is_due("post", POST_EVERY):
-                self._post()
+            post = self.rules.post  # other rules may be put here at any moment
+            if post is not None and self._is_due("post", POST_EVERY):
+                self._post(post)
 
     def _drop_old(self) -> None:
         """That it is done with stands in the journal first: dying in between must not look like a loss."""
@@ -249,10 +251,9 @@ class Recorder:
             if self._ended.wait(0.05):
                 return
 
-    def _post(self) -> None:
-        assert self.rules.post is not None  # noqa: S101
+    def _post(self, post: Callable[[Mapping[str, Head]], None]) -> None:
         try:
-            self.rules.post(self._journal.heads())
+            post(self._journal.heads())
             self._unposted = ""
         except ExposerError as error:
             if error.message != self._unposted:

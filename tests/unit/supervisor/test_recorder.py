@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from exposer.gateway.accesslog import CURRENT, AccessLog, Batch, begin
-from exposer.journal import Filter, Journal
+from exposer.journal import Filter, Head, Journal
 from exposer.state.facts import Recorded
 from exposer.supervisor.recorder import Recorder, RecordRules
+from tests.support.eventually import eventually
 from tests.unit.gateway.test_accesslog import line
 
 
@@ -116,3 +117,23 @@ def test_an_end_of_the_record_that_was_altered_is_told_once(scene: Scene, tmp_pa
         scene.write(line(request="3"))
     assert [fact.kind for fact in scene.told] == ["record-altered"]
     assert scene.journal.broken() is not None
+
+
+class Reloading(Recorder):
+    """The config is read anew at the worst moment, and names nobody any more who is told of the head."""
+
+    def _is_due(self, what: str, every: float) -> bool:
+        if what == "post":
+            self.rules = RecordRules(1e9, 10**9, refuse=True)
+        return what == "post"
+
+
+def test_a_config_that_changes_while_the_head_is_sent_is_no_trouble(scene: Scene) -> None:
+    posted: list[Mapping[str, Head]] = []
+    rules = RecordRules(1e9, 10**9, refuse=True, post=posted.append)
+    keeper = Reloading(scene.log, scene.journal, rules, scene.told.append, scene.closed.append, lambda: None)
+    keeper.start()
+    eventually(lambda: posted or scene.told, within=30)
+    keeper.close()
+    assert posted == [scene.journal.heads()]
+    assert (scene.told, scene.closed) == ([], [])
