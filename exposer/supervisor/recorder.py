@@ -23,6 +23,7 @@ DONE = -1  # how far a log was read that may go
 HEADS_EVERY = 10.0
 KEEP_EVERY = 60.0
 POST_EVERY = 3600.0
+END_WITHIN = 10.0  # so long the thread gets to end by itself
 ROOM = 4_000_000  # with less room on the log's disk nginx may not be able to write its lines
 
 
@@ -105,6 +106,7 @@ class Recorder:
         self.listeners: list[Callable[[Sequence[Request]], None]] = []
         self._log, self._journal, self._tell, self._shut, self._master = log, journal, tell, shut, master
         self._own = own
+        self._taking = threading.Lock()  # from reading how far the log was read until that is on record
         self._reading: dict[str, int] | None = None
         self._mark: object = None  # of the log when all of it was taken in
         self._trouble, self._since = "", 0.0
@@ -119,10 +121,11 @@ class Recorder:
         self._thread.start()
 
     def close(self) -> None:
-        """Takes in what is left, and ends."""
+        """Takes in what is left, and ends. A thread that stands still with a batch is waited for: nobody else may read
+        from where it has begun."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10)
+            self._thread.join(END_WITHIN)
         while self.step():
             pass
         with suppress(OSError, ExposerError):
@@ -134,19 +137,14 @@ class Recorder:
         if self._own is not None and not self._own.settled() and not self._ended.is_set():
             return False
         try:
-            mark = self._log.mark()  # before it is read: what comes meanwhile changes it again
-            if mark == self._mark and not self._trouble and self._log.room() >= ROOM:
-                return False
-            batch = self._log.read(self._so_far())
-            requests = batch.requests if self._own is None else self._own.others(batch.requests)
-            if requests or batch.reading != self._reading:
-                self._journal.record(requests, batch.reading)
+            with self._taking:
+                taken = self._take()
         except (JournalError, OSError) as error:
             self._cannot(str(error))
             return False
-        self._reading, self._mark = dict(batch.reading), None if batch.more else mark
-        if self._own is not None:
-            self._own.taken(batch.requests)
+        if taken is None:
+            return False
+        batch, requests = taken
         self._complain(batch)
         for listener in self.listeners:
             if requests:
@@ -156,6 +154,20 @@ class Recorder:
         else:
             self._can_again()
         return batch.more
+
+    def _take(self) -> tuple[Batch, Sequence[Request]] | None:
+        """A batch that the journal has now, and those in it that are not ours; None when there was nothing to read."""
+        mark = self._log.mark()  # before it is read: what comes meanwhile changes it again
+        if mark == self._mark and not self._trouble and self._log.room() >= ROOM:
+            return None
+        batch = self._log.read(self._so_far())
+        requests = batch.requests if self._own is None else self._own.others(batch.requests)
+        if requests or batch.reading != self._reading:
+            self._journal.record(requests, batch.reading)
+        self._reading, self._mark = dict(batch.reading), None if batch.more else mark
+        if self._own is not None:
+            self._own.taken(batch.requests)
+        return batch, requests
 
     def _so_far(self) -> Mapping[str, int]:
         if self._reading is None:
@@ -222,10 +234,11 @@ class Recorder:
 
     def _drop_old(self) -> None:
         """That it is done with stands in the journal first: dying in between must not look like a loss."""
-        if done := self._log.finished(self._so_far(), self._master()):
-            self._reading = {**self._so_far(), done: DONE}
-            self._journal.record((), self._reading)
-            self._log.drop()
+        with self._taking:
+            if done := self._log.finished(self._so_far(), self._master()):
+                self._reading = {**self._so_far(), done: DONE}
+                self._journal.record((), self._reading)
+                self._log.drop()
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()

@@ -1,14 +1,17 @@
 """The log is read when there is something to read; trouble is seen without that too."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from exposer import procs
 from exposer.gateway.accesslog import CURRENT, AccessLog, Batch, begin
-from exposer.journal import Filter, Head, Journal
+from exposer.journal import Filter, Head, Journal, Request
 from exposer.state.facts import Recorded
+from exposer.supervisor import recorder
 from exposer.supervisor.recorder import Recorder, RecordRules
 from tests.support.eventually import eventually
 from tests.unit.gateway.test_accesslog import line
@@ -117,6 +120,48 @@ def test_an_end_of_the_record_that_was_altered_is_told_once(scene: Scene, tmp_pa
         scene.write(line(request="3"))
     assert [fact.kind for fact in scene.told] == ["record-altered"]
     assert scene.journal.broken() is not None
+
+
+class Stalling(Journal):
+    """Its disk stands still until it is told to go on, the first time that calls are put on record."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.stalled, self.go_on = threading.Event(), threading.Event()
+
+    def record(self, requests: Sequence[Request], reading: Mapping[str, int]) -> None:
+        if requests and not self.stalled.is_set():
+            self.stalled.set()
+            assert self.go_on.wait(60)
+        super().record(requests, reading)
+
+
+def test_a_call_is_on_record_once_though_the_disk_stood_still_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "END_WITHIN", 0.1)
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    journal = Stalling(tmp_path / "journal.db")
+    scene = Scene(folder, journal)
+    heard: list[str] = []
+    scene.recorder.listeners.append(lambda requests: heard.extend(request.request for request in requests))
+    scene.recorder.start()
+    scene.write(line(request="1"))
+    assert journal.stalled.wait(30)
+    scene.write(line(request="2"))
+    reads = scene.log.reads
+    closing = threading.Thread(target=scene.recorder.close)
+    closing.start()
+    procs.wait_until(lambda: scene.log.reads > reads, 2.0)  # when it may go wrong it does so now
+    journal.go_on.set()
+    for thread in (closing, scene.recorder._thread):
+        thread.join(30)
+        assert not thread.is_alive()
+    assert (scene.recorded(), heard) == (["1", "2"], ["1", "2"])
+    assert [fact.kind for fact in scene.told] == []
+    assert journal.broken() is None
+    journal.close()
 
 
 class Reloading(Recorder):
