@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -48,9 +49,10 @@ def talkative() -> bool:
 
 
 def note(text: str) -> None:
-    """Something beside the answer."""
+    """Something beside the answer; what is done goes on when nobody can read it, as with the terminal gone."""
     if talkative():
-        click.echo(text, err=True, color=None if colour_wanted(sys.stderr) else False)
+        with suppress(OSError):
+            click.echo(text, err=True, color=None if colour_wanted(sys.stderr) else False)
 
 
 def colour_wanted(stream: Any) -> bool:

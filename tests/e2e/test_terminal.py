@@ -158,6 +158,18 @@ def test_a_terminal_that_is_closed_takes_its_exposure_with_it(sample: Exposure, 
     assert left(sample) == []
 
 
+@pytest.mark.parametrize("words", [("up",), ("up", "-d")])
+def test_a_terminal_that_is_closed_in_the_midst_of_a_start_takes_it_back(
+    make_exposure: Callable[..., Exposure], terminal: Open, words: tuple[str, ...]
+) -> None:
+    exposure = make_exposure(moody(free_port(), "slow=30"))
+    screen = terminal(exposure, *words)
+    eventually(lambda: exposure.pid("backend"), within=15)
+    screen.hang_up()
+    screen.process.wait(60)
+    assert left(exposure) == []
+
+
 def test_up_detached_outlives_its_terminal(sample: Exposure, terminal: Open) -> None:
     screen = terminal(sample, "up", "-d")
     screen.sees("exposer panic (at once, and locked)")
