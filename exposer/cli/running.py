@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from exposer.cli.alone import alone, running
 from exposer.cli.find import supervisor_lock
+from exposer.cli.interrupt import as_ctrl_c, undisturbed
 from exposer.cli.show import note
 from exposer.cli.wish import Wish
 from exposer.errors import ExposerError, of_system
 from exposer.files import FileLock
+from exposer.procs import Ledger
 from exposer.supervisor.ledger import GuardedLedger
 
 if TYPE_CHECKING:
@@ -42,14 +44,19 @@ def supervise(wish: Wish) -> int:
 def _run(wish: Wish, starting: FileLock | None) -> int:
     """Is the supervisor until the end. `starting` is held, and a first key made, where a person looks on."""
     lock = supervisor_lock(wish.places)
-    if not lock.acquire(wait=False):
-        raise running(wish.places)
-    one = _One(wish, starting)
-    try:
-        outcome = one.live()
-    finally:
-        one.end()
-        lock.release()
+    with as_ctrl_c():
+        if not lock.acquire(wait=False):
+            raise running(wish.places)
+        one = _One(wish, starting)
+        try:
+            outcome = one.live()
+        except KeyboardInterrupt:
+            note("interrupted; taking down what was started")
+            raise
+        finally:
+            with undisturbed():
+                one.end()
+                lock.release()
     if outcome.failure is not None:
         from exposer.cli import failure
 
@@ -71,14 +78,16 @@ class _One:
 
     def live(self) -> Any:
         wish = self._wish
-        self._early = _begin_early(wish)
+        with undisturbed():  # else it might be begun and nobody know
+            self._early = _begin_early(wish)
         from exposer.cli import failure, incidents
         from exposer.cli.assemble import assemble
         from exposer.cli.first_key import FirstKey
         from exposer.cli.steps import Shown
 
         failure.forget(wish.places)
-        self._first = FirstKey(wish.places) if self._starting is not None else None
+        with undisturbed():
+            self._first = FirstKey(wish.places) if self._starting is not None else None
         daemon = assemble(wish.places, wish.load, Shown(wish.begun), without_document=wish.without_document)
         daemon.world.early = self._early
         incidents.look_back(wish.places, daemon.loop.note)
@@ -94,7 +103,21 @@ class _One:
         if not self._wish.places.locked():
             if self._early is not None:
                 self._early.undo()
+                self._sweep()
             clear(self._wish.places)
+
+    def _sweep(self) -> None:
+        """What has been undone is still on record."""
+        from exposer.sweep import sweep
+
+        places = self._wish.places
+        if all(entry.role == "supervisor" for entry in Ledger(places.ledger).entries()):
+            return
+        try:
+            sweep(places)
+        except (ExposerError, OSError) as trouble:
+            told = trouble if isinstance(trouble, ExposerError) else of_system(trouble)
+            note(f"warning: {told.message}; try: exposer down")
 
     def _equip(self, daemon: "Daemon") -> None:
         wish = self._wish
