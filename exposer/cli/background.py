@@ -4,11 +4,12 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from exposer import procs
 from exposer.errors import ExposerError, LockedError
-from exposer.files import Places
+from exposer.files import FileLock, Places
 from exposer.procs import Entry, Ledger, ProcessId
 
 
@@ -22,24 +23,33 @@ class Background:
         self._places = places
         self._argv = argv
         self._log = os.path.join(places.logs, "supervisor.log")
-        self._begins = Path(self._log).stat().st_size if Path(self._log).exists() else 0
+        self._begins = 0
         self._copy: procs.Forked | None = None
+        with suppress(FileNotFoundError):
+            self._begins = Path(self._log).stat().st_size
 
     def make_ready(self, contained: bool) -> None:
         """Before anything else runs in this process: a thread, or an open journal, would not survive the copying.
         For a backend in a container (`contained`) it loads first what starts it."""
-        if can_copy():
+        if not can_copy():
+            return
+        with suppress(FileNotFoundError):  # a `down --purge` takes the log's folder away just now
             self._copy = procs.fork(self._be, log=self._log, prepare=lambda: prepare(contained), title="exposer-daemon")
 
-    def begin(self) -> ProcessId:
-        """On record before it does anything, so that `down` and `panic` find it from its first moment on."""
+    def begin(self, turn: FileLock) -> ProcessId:
+        """On record before it does anything, so that `down` and `panic` find it from its first moment on. `turn`, the
+        supervisor's lock, is held until then and let go for it."""
 
         def record(identity: ProcessId) -> None:
             Ledger(self._places.ledger).append(Entry("supervisor", identity))
             if self._places.locked():
                 raise LockedError("a panic holds the lock; nothing is started", "lift it with: exposer unlock")
+            turn.release()
 
-        if self._copy is not None:
+        if not Path(self._log).exists():  # a `down --purge` came in between
+            self.give_up()
+            self._begins = 0
+        elif self._copy is not None:
             return self._copy.begin(record)
         argv = [sys.executable, "-m", "exposer", *self._argv]
         return procs.spawn(argv, log=self._log, record=record, env=dict(os.environ))

@@ -5,16 +5,18 @@ from typing import Any
 
 from exposer import procs
 from exposer.cli import failure
-from exposer.cli.alone import alone, running
+from exposer.cli.alone import alone, await_turn, running
 from exposer.cli.background import Background
-from exposer.cli.down import clear, take_down
-from exposer.cli.find import own_status, supervisor
+from exposer.cli.down import acquired, clear, take_down
+from exposer.cli.find import own_status, supervisor, supervisor_lock
 from exposer.cli.first_key import FirstKey
+from exposer.cli.interrupt import as_ctrl_c
 from exposer.cli.show import answer, note
 from exposer.cli.steps import Follow, Shown
 from exposer.cli.summary import announce, as_json
 from exposer.cli.wish import Wish
 from exposer.errors import ExposerError, of_system
+from exposer.files import FileLock
 from exposer.procs import Entry, ProcessId
 
 PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
@@ -29,24 +31,31 @@ class Detached:
         self._background = background
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
-        starting = alone(self._places)
+        with as_ctrl_c():
+            starting = alone(self._places)
+            try:
+                return self._take_turn(starting)
+            finally:
+                starting.release()
+
+    def _take_turn(self, starting: FileLock) -> int:
+        """The supervisor's lock is ours until the one that we begin is on record."""
+        turn = supervisor_lock(self._places)
         try:
-            entry = supervisor(self._places)
+            entry = await_turn(self._places, turn, starting, self._wish.timeout)
             status = own_status(self._places, entry)
-            if entry is not None and status is not None and status["phase"] not in ("offline", "starting"):
+            if entry is not None and status is not None and status["phase"] != "starting":
                 return self._already(status)
-            self._start(entry.process if entry is not None else None)
+            self._start(turn, entry.process if entry is not None else None)
         except BaseException:
-            if supervisor(self._places) is None and not self._places.locked():
+            if acquired(turn) and supervisor(self._places) is None and not self._places.locked():
                 clear(self._places)
             raise
         finally:
-            starting.release()
+            turn.release()
         return 0
 
-    def _start(self, child: ProcessId | None) -> None:
+    def _start(self, turn: FileLock, child: ProcessId | None) -> None:
         """`child` is a supervisor that is starting already."""
         from exposer.cli.force import bring_into_force
 
@@ -54,7 +63,7 @@ class Detached:
             self._background.give_up()
         first = FirstKey(self._places)
         try:
-            status = self._wait(child)
+            status = self._wait(turn, child)
             if child is not None and first.clear is not None:  # it began with another key
                 bring_into_force(self._places, first.clear.reveal(), first.id)
         except BaseException:
@@ -79,11 +88,11 @@ class Detached:
         announce(self._wish, status, first)
         return 0
 
-    def _wait(self, child: ProcessId | None) -> dict[str, Any]:
+    def _wait(self, turn: FileLock, child: ProcessId | None) -> dict[str, Any]:
         """Starts the supervisor, or joins one that is starting, until it is online. Else nothing of it is left."""
         failure.forget(self._places)
         follow = Follow(self._places, Shown(self._wish.begun))
-        child = child or self._background.begin()
+        child = child or self._background.begin(turn)
         entry = Entry("supervisor", child)
         status: dict[str, Any] | None = None
 
@@ -116,7 +125,3 @@ class Detached:
         except (ExposerError, OSError) as trouble:
             told = trouble if isinstance(trouble, ExposerError) else of_system(trouble)
             note(f"warning: {told.message}; try again: exposer down")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -24,19 +25,44 @@ def down(purge: bool, yes: bool) -> None:
     found = places(settings().file, lenient=True)
     if purge:
         _may_purge(found, yes)
-    was_running = take_down(found, (lambda: shutil.rmtree(found.state, ignore_errors=True)) if purge else None)
+    was_running = take_down(found, (lambda: _purge(found)) if purge else None)
     text = "offline" if was_running else "was offline already"
     answer(f"{found.name}: {text}", {"schema": 1, "name": found.name, "phase": "offline", "was_running": was_running})
 
 
 def _may_purge(found: Places, yes: bool) -> None:
-    if found.locked():
-        raise UsageError(f"{found.name} is locked by a panic; its records stay", "lift the lock first: exposer unlock")
+    _insist_on_no_lock(found)
     if yes:
         return
     if not interactive():
         raise UsageError("--purge asks before it removes keys and journal", "without a terminal add --yes")
     click.confirm(f"Remove all keys and the whole journal of {found.name}?", abort=True, err=True)
+
+
+def _insist_on_no_lock(found: Places) -> None:
+    if found.locked():
+        raise UsageError(f"{found.name} is locked by a panic; its records stay", "lift the lock first: exposer unlock")
+
+
+def _purge(found: Places) -> None:
+    """Removes all that is kept, last of all the lock under which it is done: from then on others may begin in there."""
+    _insist_on_no_lock(found)
+    lock, panicked = Path(supervisor_lock(found).path), Path(found.lock)
+    with suppress(OSError):
+        for path in Path(found.state).iterdir():
+            if path not in (lock, panicked):
+                _remove(path)
+        lock.unlink(missing_ok=True)
+        Path(found.state).rmdir()
+
+
+def _remove(path: Path) -> None:
+    """As far as it can be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
@@ -65,7 +91,7 @@ def _end_supervisors(found: Places, lock: FileLock) -> bool:
     was_running = False
 
     def free() -> bool:  # a start under way has the lock before it is on record
-        return _acquired(lock) or supervisor(found) is not None
+        return acquired(lock) or supervisor(found) is not None
 
     while True:
         entry = supervisor(found)
@@ -81,7 +107,7 @@ def _end_supervisors(found: Places, lock: FileLock) -> bool:
             return was_running
 
 
-def _acquired(lock: FileLock) -> bool:
+def acquired(lock: FileLock) -> bool:
     """Without a folder or room for the lock's file nobody else can hold it either."""
     try:
         return lock.held or lock.acquire(wait=False)

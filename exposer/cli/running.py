@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from exposer.cli.alone import alone, running
+from exposer.cli.alone import alone, await_turn, running
 from exposer.cli.find import supervisor_lock
 from exposer.cli.interrupt import as_ctrl_c, undisturbed
 from exposer.cli.show import note
@@ -45,7 +45,7 @@ def _run(wish: Wish, starting: FileLock | None) -> int:
     """Is the supervisor until the end. `starting` is held, and a first key made, where a person looks on."""
     lock = supervisor_lock(wish.places)
     with as_ctrl_c():
-        if not lock.acquire(wait=False):
+        if await_turn(wish.places, lock, starting, wish.timeout) is not None:
             raise running(wish.places)
         one = _One(wish, starting)
         try:

@@ -5,11 +5,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exposer.cli.find import not_private
+from exposer.cli.alone import make_folders
 from exposer.cli.show import duration, note
 from exposer.config.load import load, with_provider
-from exposer.errors import LockedError, of_system
-from exposer.files import NotPrivateError, Places
+from exposer.files import Places
 from exposer.supervisor.timebox import TimeBox
 
 if TYPE_CHECKING:
@@ -36,18 +35,7 @@ class Wish:
 
     def prepare(self) -> None:
         """Sees to it that it may begin, and has folders of its own."""
-        if self.places.locked():
-            raise LockedError(
-                f"{self.config.name} is locked by a panic", "see what happened and lift the lock with: exposer unlock"
-            )
-        try:
-            self.places.prepare()
-        except NotPrivateError as error:
-            raise not_private(error) from error
-        except OSError as error:
-            told = of_system(error)
-            told.hint = told.hint or "choose another place with EXPOSER_STATE_DIR and EXPOSER_RUNTIME_DIR"
-            raise told from error
+        make_folders(self.places)
         for text in self.config.notes:
             note(f"note: {text}")
 

@@ -1,7 +1,9 @@
-"""A backend in a bad mood: slow, sick, dead at once, or with a document that is none. Its moods are its arguments."""
+"""A backend in a bad mood: slow, sick, dead at once, stubborn, or with a document that is none. Its arguments say
+which."""
 
 import json
 import os
+import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+if "stubborn" in MOODS:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("connecting to the database", flush=True)
 if "dead" in MOODS:
     sys.exit("no database at db.internal")
