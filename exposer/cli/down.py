@@ -68,7 +68,8 @@ def _remove(path: Path) -> None:
 def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
     """Asks the supervisor; where there is none, or it hangs, ends by hand what the ledger and the labels name.
 
-    What is left is swept up, and `then` done, under the supervisor's lock: no new one starts meanwhile.
+    What is left is swept up, and `then` done, under the supervisor's lock: no new one starts meanwhile. Where there was
+    no folder for that lock one may have started all the same, and is ended too.
     """
     from exposer.sweep import sweep
 
@@ -76,6 +77,9 @@ def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
     was_running = _end_supervisors(found, lock)
     try:
         swept = sweep(found)
+        while _end_supervisors(found, lock):
+            was_running = True
+            swept += sweep(found)
         for what in swept:
             note(f"ended {what}")
         clear(found)
@@ -103,7 +107,7 @@ def _end_supervisors(found: Places, lock: FileLock) -> bool:
                 f"{found.name} is starting, or another command is taking it down, and does not come to an end",
                 "try: exposer panic",
             )
-        elif supervisor(found) is None:
+        elif acquired(lock) and supervisor(found) is None:
             return was_running
 
 

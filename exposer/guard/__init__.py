@@ -108,21 +108,21 @@ class Guard:
         self._died = self._died or at
         if not terms.argv or self._tries >= len(AGAIN) or at < self._died + AGAIN[self._tries]:
             return
-        if not self._nobody_else():
-            return
-        self._tries += 1
-        self._died = at
-        self._start(terms)
-
-    def _nobody_else(self) -> bool:
-        """Whether no other `up` or `down` is at it just now."""
         lock = FileLock(os.path.join(self.places.state, "supervisor.lock"))
         try:
-            return lock.acquire(wait=False)
-        except OSError:
-            return False
+            if self._nobody_else(lock):
+                self._tries += 1
+                self._died = at
+                self._start(terms)
         finally:
             lock.release()
+
+    def _nobody_else(self, lock: FileLock) -> bool:
+        """Whether no other `up` or `down` is at it, nor comes in between while `lock`, the supervisor's, is held."""
+        try:
+            return lock.acquire(wait=False) and running_supervisor(self.places, self.terms) is None
+        except OSError:
+            return False
 
     def _start(self, terms: Terms) -> None:
         def record(identity: ProcessId) -> None:

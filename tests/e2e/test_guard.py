@@ -11,10 +11,15 @@ from contextlib import suppress
 
 import pytest
 
-from exposer.procs import started_at
+from exposer import procs
+from exposer.files import FileLock
+from exposer.guard import AGAIN, Guard
+from exposer.guard.lease import now
+from exposer.procs import ProcessId, started_at
 from tests.support.eventually import eventually
 from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
 from tests.support.ports import free_port
+from tests.support.unlucky import left, moody
 
 pytestmark = pytest.mark.nginx
 PARTS = ("gateway", "backend")
@@ -122,6 +127,40 @@ def test_a_killed_supervisor_is_started_anew_at_the_same_address(sample: Exposur
     assert sample.status()["public_url"] == address
     assert sample.pid("gateway") == gateway
     assert sample.get("/api/notes").status == 200
+
+
+def test_a_down_that_comes_in_between_ends_the_one_that_is_started_anew(
+    make_exposure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard has seen that nobody else is at it; before it starts one, a `down` sweeps up."""
+    exposure = make_exposure(moody(free_port(), "stubborn"))
+    exposure.up()
+    parts, supervisor = [exposure.pid(role) for role in PARTS], exposure.pid("supervisor")
+    for guard in guards(exposure, leash=False):
+        os.kill(guard, signal.SIGSTOP)  # this test is the guard now
+    kill(supervisor)
+    eventually(lambda: not started_at(supervisor), within=20)
+    for name in ("EXPOSER_STATE_DIR", "EXPOSER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, exposure.env[name])
+    downs, spawn = [], procs.spawn
+
+    def beside_a_down(*args, **kwargs) -> ProcessId:
+        downs.append(exposure.begin("down"))
+        procs.wait_until(lambda: not started_at(parts[0]), 5.0)  # it has the lock now; or else it waits for it
+        return spawn(*args, **kwargs)
+
+    monkeypatch.setattr(procs, "spawn", beside_a_down)
+    guard = Guard(exposure.name)
+    guard.terms = guard.lease.terms()
+    guard._keep_supervisor(now())
+    guard._keep_supervisor(now() + AGAIN[0] + 1)
+    (down,) = downs
+    text, _ = down.communicate(timeout=90)
+    assert down.returncode == 0, text
+    eventually(lambda: not procs.reap() and closed(exposure, *parts) and not left(exposure), within=60)
+    lock = FileLock(str(exposure.state / exposure.name / "supervisor.lock"))
+    assert lock.acquire(wait=False), "somebody is the supervisor"
+    lock.release()
 
 
 def test_a_supervisor_that_dies_again_and_again_is_cut_in_the_end(make_exposure) -> None:
