@@ -3,7 +3,7 @@
 import os
 
 from exposer import procs
-from exposer.cli.find import not_private, own_status, supervisor
+from exposer.cli.find import ending_lock, not_private, own_status, supervisor
 from exposer.cli.show import note
 from exposer.errors import ExposerError, LockedError, of_system
 from exposer.files import FileLock, NotPrivateError, Places
@@ -45,6 +45,8 @@ def await_turn(places: Places, lock: FileLock, starting: FileLock | None, within
     def settled() -> bool:
         nonlocal there
         _insist_on_no_lock(places)
+        if _being_ended(places):
+            return False
         there = _another_supervisor(places)
         if there is not None:
             return not _leaving(places, there)
@@ -104,6 +106,15 @@ def _taken(lock: FileLock, places: Places) -> bool:
             return lock.held or lock.acquire(wait=False)
         except FileNotFoundError:
             make_folders(places)
+
+
+def _being_ended(places: Places) -> bool:
+    """Whether a `down` is at it."""
+    ending = ending_lock(places)
+    try:
+        return not _taken(ending, places)
+    finally:
+        ending.release()
 
 
 def _leaving(places: Places, entry: Entry) -> bool:

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from exposer import procs
-from exposer.cli.find import places, supervisor, supervisor_lock
+from exposer.cli.find import ending_lock, places, supervisor, supervisor_lock
 from exposer.cli.show import answer, interactive, note, settings
 from exposer.errors import NotRunningError, TimeoutExceededError, UsageError
 from exposer.files import FileLock, Places
 from exposer.procs import Ledger, ProcessId
 
 PATIENCE = 60.0
+GLANCE = 0.2  # an `up` that looks whether it is its turn has the lock for a moment
 
 
 @click.command()
@@ -73,9 +74,10 @@ def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
     """
     from exposer.sweep import sweep
 
-    lock = supervisor_lock(found)
-    was_running = _end_supervisors(found, lock)
+    lock, ending = supervisor_lock(found), ending_lock(found)
+    procs.wait_until(lambda: acquired(ending), GLANCE)  # where another `down` has it that is as good
     try:
+        was_running = _end_supervisors(found, lock)
         swept = sweep(found)
         while _end_supervisors(found, lock):
             was_running = True
@@ -87,6 +89,7 @@ def take_down(found: Places, then: Callable[[], None] | None = None) -> bool:
             then()
     finally:
         lock.release()
+        ending.release()
     return was_running or bool(swept)
 
 

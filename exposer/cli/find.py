@@ -102,6 +102,11 @@ def supervisor_lock(found: Places) -> FileLock:
     return FileLock(os.path.join(found.state, "supervisor.lock"))
 
 
+def ending_lock(found: Places) -> FileLock:
+    """Who holds it is taking the exposure down. An `up` that comes later must not get in between, to be ended too."""
+    return FileLock(os.path.join(found.state, "ending.lock"))
+
+
 def leftovers(found: Places) -> list[Entry]:
     """What runs on although there is no supervisor."""
     entries = Ledger(found.ledger).entries()

@@ -212,3 +212,22 @@ def test_down_beside_a_start_wins(victim: Exposure) -> None:
             assert victim.run("down").returncode == 0
             remains = left(victim)
         assert not remains, (code, remains)
+
+
+@pytest.mark.parametrize("words", [("down",), ("down", "--purge", "--yes")])
+def test_an_up_at_any_moment_of_a_down_does_not_fail(victim: Exposure, words: tuple[str, ...]) -> None:
+    """Its look may come before the `down` was heard: then it says that it runs already."""
+    chance = random.Random(13)
+    for number in range(8):
+        victim.run("up", "-d")
+        down = victim.begin(*words)
+        moment = chance.uniform(0.1, 1.0)
+        pause(moment)
+        up = victim.run("up", "-d")
+        text, _ = down.communicate(timeout=90)
+        told = f"up {number}, {moment:.3f} s after the down: {up.stderr}"
+        assert up.returncode == 0, told
+        assert down.returncode == 0, (told, text)
+        assert open_without_a_key(victim) == [], told
+    assert victim.run("down").returncode == 0
+    assert not (remains := left(victim)), remains
