@@ -19,6 +19,7 @@ from exposer.errors import ExposerError, of_system
 from exposer.files import FileLock
 from exposer.procs import Entry, ProcessId
 
+SEEN = 30.0  # a gateway that ran on, or was begun with another key, takes the first one over
 PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
 
 
@@ -64,8 +65,8 @@ class Detached:
         first = FirstKey(self._places)
         try:
             status = self._wait(turn, child)
-            if child is not None and first.clear is not None:  # it began with another key
-                bring_into_force(self._places, first.clear.reveal(), first.id)
+            if first.clear is not None and not bring_into_force(self._places, first.clear.reveal(), first.id, SEEN):
+                note("warning: the gateway does not accept the key yet; see: exposer status")
         except BaseException:
             first.take_back()
             raise

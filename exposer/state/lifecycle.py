@@ -15,6 +15,8 @@ STEADY = 60.0
 # failure, and once it was up the wait grows no longer than that.
 MENDS = {TUNNEL: 1.0, STANDBY: 1.0}
 LONGEST = {TUNNEL: 5.0}  # a second one may take its time: nobody waits for it
+# How long after a change could not be taken over it is tried once more: the first time, and later.
+AGAIN = (5.0, 60.0)
 
 
 def backoff(failures: int) -> float:
@@ -42,8 +44,8 @@ def advance(unit: Unit, fact: Fact, now: float) -> Unit:
             gone = _failed(unit, fact.why, "", "gone", now, fact.wait)
             return gone.with_(retry_at=float("inf")) if fact.fatal and not fact.wait else gone
         case Failed(keeps=True, error=error, hint=hint, code=code):
-            refused = unit.trying or unit.refused
-            return unit.with_(busy=False, error=error, hint=hint, code=code, refused=refused, trying="", looked_at=now)
+            kept = unit.with_(busy=False, error=error, hint=hint, code=code, trying="", looked_at=now)
+            return kept.with_(refused=unit.trying, again_at=_again_at(unit, code, now)) if unit.trying else kept
         case Failed():
             failed = _failed(unit, fact.error, fact.hint, fact.code, now, fact.wait)
             return failed.with_(retry_at=float("inf")) if fact.fatal and not fact.wait else failed
@@ -51,6 +53,13 @@ def advance(unit: Unit, fact: Fact, now: float) -> Unit:
             return _looked(unit, fact, now) if look.alive else unit.with_(busy=False)
         case _:
             return unit
+
+
+def _again_at(unit: Unit, code: str, now: float) -> float:
+    """When what could not be taken over is tried once more: trouble passes, what is wrong with a config does not."""
+    if code == "config":
+        return float("inf")
+    return now + (AGAIN[-1] if unit.trying == unit.refused else AGAIN[0])
 
 
 def _running(unit: Unit, entry: Entry, now: float) -> Unit:

@@ -31,8 +31,8 @@ class Unit:
     """What the loop knows of one part. Times are monotonic seconds.
 
     `digest` is of the wish it runs for; `trying` of the one being started or taken over just now; `refused` of one
-    that could not be taken over, so that it is not tried again and again. `sick_since` is when it stopped being well.
-    `replace_at` is when it is started anew because nobody hears it outside, whatever it says itself.
+    that could not be taken over, so that it is not tried again before `again_at`. `sick_since` is when it stopped being
+    well. `replace_at` is when it is started anew because nobody hears it outside, whatever it says itself.
     """
 
     role: str
@@ -40,6 +40,7 @@ class Unit:
     digest: str = ""
     trying: str = ""
     refused: str = ""
+    again_at: float = 0.0
     healthy: bool | None = None
     busy: bool = False
     failures: int = 0

@@ -86,7 +86,7 @@ def _step(unit: Unit, wish: Wish | None, now: float, ready: bool) -> Action | No
     if unit.phase is not Phase.UP:
         startable = wish is not None and (ready or wish.alone) and now >= unit.retry_at
         return Start(unit.role, wish.digest) if wish is not None and startable else None
-    if wish is not None and wish.digest not in (unit.digest, unit.refused):
+    if wish is not None and wish.digest != unit.digest and (wish.digest != unit.refused or now >= unit.again_at):
         if wish.shape and wish.shape == unit.detail.get("shape"):
             return Reload(unit.role, wish.digest)
         return Stop(unit.role, "its settings have changed")

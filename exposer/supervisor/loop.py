@@ -159,7 +159,8 @@ class Loop:
                     self.note("starting", f"{role}: starting", role=role, attempt=unit.failures + 1)
                 changed = unit.with_(busy=True, phase=Phase.STARTING, trying=digest)
             case Reload(role=role, digest=digest):
-                self.note("reloading", f"{role}: taking over a change", role=role)
+                if digest != unit.refused:
+                    self.note("reloading", f"{role}: taking over a change", role=role)
                 changed = unit.with_(busy=True, trying=digest)
             case Stop(role=role, why=why):
                 self.note("stopping", f"{role}: stopping, because {why}", role=role)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exposer.procs import Entry, ProcessId
 from exposer.state.facts import Documented, Fact, Failed, Gone, Looked, Reloaded, Started, Stopped
-from exposer.state.lifecycle import BACKOFF, STEADY, advance, backoff, exposure_phase
+from exposer.state.lifecycle import AGAIN, BACKOFF, STEADY, advance, backoff, exposure_phase
 from exposer.state.model import BACKEND, GATEWAY, SCHEMA, STANDBY, TUNNEL, UP_ORDER, Look, Phase, Unit
 
 NOW = 1000.0
@@ -115,6 +115,17 @@ def test_a_refused_change_leaves_the_old_one_running_and_is_remembered() -> None
     looked = advance(unit.with_(busy=True), Failed(TUNNEL, "look failed", keeps=True), NOW + 10)
     assert looked.refused == "d2"
     assert advance(looked, Reloaded(TUNNEL, entry(digest="d3")), NOW + 11).refused == ""
+    assert (unit.again_at, looked.again_at) == (float("inf"), float("inf")), "what is wrong with it does not pass"
+
+
+def test_a_change_refused_for_what_may_pass_is_tried_again_soon_and_then_seldom() -> None:
+    once = advance(up(busy=True, trying="d2"), Failed(TUNNEL, "no room", keeps=True), NOW)
+    assert (once.refused, once.again_at) == ("d2", NOW + AGAIN[0])
+    assert advance(once.with_(busy=True), Failed(TUNNEL, "look failed", keeps=True), NOW + 1).again_at == once.again_at
+    twice = advance(once.with_(busy=True, trying="d2"), Failed(TUNNEL, "no room", keeps=True), NOW + 9)
+    assert (twice.refused, twice.again_at) == ("d2", NOW + 9 + AGAIN[-1])
+    other = advance(twice.with_(busy=True, trying="d3"), Failed(TUNNEL, "no room", keeps=True), NOW + 99)
+    assert (other.refused, other.again_at) == ("d3", NOW + 99 + AGAIN[0])
 
 
 def test_a_part_is_sick_since_the_first_bad_look_until_a_good_one() -> None:

@@ -113,9 +113,11 @@ def test_a_changed_wish_is_reloaded_where_the_shape_is_the_same_and_else_started
         assert done == action or type(done) is action
 
 
-def test_a_refused_wish_is_not_tried_again_and_the_next_one_is() -> None:
-    gateway = up(GATEWAY, detail={"shape": "s"}, refused="d2")
+def test_a_refused_wish_is_tried_again_in_its_time_and_the_next_one_at_once() -> None:
+    gateway = up(GATEWAY, detail={"shape": "s"}, refused="d2", again_at=NOW + 1)
     assert todo(parts(gateway=gateway), {**WISHES, GATEWAY: Wish("d2", "s")}) == ()
+    due = gateway.with_(again_at=NOW)
+    assert todo(parts(gateway=due), {**WISHES, GATEWAY: Wish("d2", "s")}) == (Reload(GATEWAY, "d2"),)
     assert todo(parts(gateway=gateway), {**WISHES, GATEWAY: Wish("d3", "s")}) == (Reload(GATEWAY, "d3"),)
 
 
@@ -190,6 +192,7 @@ def any_unit(role: str) -> st.SearchStrategy[Unit]:
         digest=st.sampled_from(["", "d1", "d2"]),
         trying=st.sampled_from(["", "d1"]),
         refused=st.sampled_from(["", "d1", "d2"]),
+        again_at=st.sampled_from([NOW, NOW + 1, float("inf")]),
         healthy=st.sampled_from([None, True, False]),
         busy=st.booleans(),
         retry_at=st.sampled_from([0.0, NOW + 1, float("inf")]),
@@ -228,7 +231,8 @@ def test_in_whatever_state_the_order_holds(units: dict[str, Unit], wishes: dict[
                 assert role != TUNNEL or units[GATEWAY].healthy
             case Reload(digest=digest):
                 assert unit.phase is Phase.UP
-                assert digest not in (unit.digest, unit.refused)
+                assert digest != unit.digest
+                assert digest != unit.refused or now_or_past(unit.again_at)
             case Stop() | LookAt():
                 assert unit.phase is Phase.UP
     if not wanted:
