@@ -3,7 +3,18 @@
 Standard library only, with the slow imports inside functions: the panic path uses this.
 """
 
-from exposer.procs.children import INHERITED, MARK, Finished, child_environment, exit_code, marked, reap, run, spawn
+from exposer.procs.children import (
+    INHERITED,
+    MARK,
+    Finished,
+    child_environment,
+    exit_code,
+    mark,
+    marked,
+    reap,
+    run,
+    spawn,
+)
 from exposer.procs.copies import Forked, fork
 from exposer.procs.ending import hurry, monotonic, pause, save_memory, stop, take_time, wait_until
 from exposer.procs.identity import ProcessId, boot_id, group_exists, started_at
@@ -23,6 +34,7 @@ __all__ = [
     "fork",
     "group_exists",
     "hurry",
+    "mark",
     "marked",
     "monotonic",
     "pause",
