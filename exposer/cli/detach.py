@@ -19,7 +19,7 @@ from exposer.errors import ExposerError, of_system
 from exposer.files import FileLock
 from exposer.procs import Entry, ProcessId
 
-SEEN = 30.0  # a gateway that ran on, or was begun with another key, takes the first one over
+SEEN = 30.0  # a gateway that runs already may have to take the first key over
 PATIENCE = ((signal.SIGTERM, 45.0), (signal.SIGKILL, 5.0))
 
 
@@ -58,15 +58,17 @@ class Detached:
 
     def _start(self, turn: FileLock, child: ProcessId | None) -> None:
         """`child` is a supervisor that is starting already."""
-        from exposer.cli.force import bring_into_force
+        from exposer.cli.force import bring_into_force, known
 
         if child is not None:
             self._background.give_up()
         first = FirstKey(self._places)
         try:
             status = self._wait(turn, child)
-            if first.clear is not None and not bring_into_force(self._places, first.clear.reveal(), first.id, SEEN):
-                note("warning: the gateway does not accept the key yet; see: exposer status")
+            if child is not None and first.clear is not None:  # it began with another key
+                bring_into_force(self._places, first.clear.reveal(), first.id)
+            if first.clear is not None and not known(self._places, first.id, SEEN):
+                note("warning: the gateway does not know the key yet; see: exposer status")
         except BaseException:
             first.take_back()
             raise

@@ -50,14 +50,19 @@ def bring_into_force(found: Places, clear: str | None, key_id: str, within: floa
         return True
 
     # Asked for real only once the gateway says that it knows the key: wrong keys have a small quota there.
-    live = Path(found.runtime, "gateway", "live", key_id)
-    if not procs.wait_until(live.exists, within, every=0.01):
+    if not known(found, key_id, within):
         return False
     try:
         answer = request(f"http://{listen}", "/.exposer/accepted", headers=_credential(clear))
     except NoAnswerError:
         return False
     return answer.status not in (401, 429)
+
+
+def known(found: Places, key_id: str, within: float) -> bool:
+    """Waits, for so many seconds, until the gateway says that it knows a key."""
+    live = Path(found.runtime, "gateway", "live", key_id)
+    return procs.wait_until(live.exists, within, every=0.01)
 
 
 def end_for_good(found: Places, ids: Collection[str], clear: str | None = None) -> str:
