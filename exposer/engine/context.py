@@ -16,7 +16,8 @@ def context(folder: str, without: Sequence[str]) -> IO[bytes]:
     from docker.utils.build import create_archive, exclude_paths
 
     root = Path(folder).resolve()
-    private = [str(path.relative_to(root)) for path in _real(without) if path.is_relative_to(root) and path != root]
+    ours = [Path(path).resolve() for path in without]
+    private = [str(path.relative_to(root)) for path in ours if path.is_relative_to(root) and path != root]
     patterns = _patterns(root / ".dockerignore")
     left = TRIES
     while True:
@@ -47,10 +48,6 @@ def _patterns(file: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ExposerError(f"{file} cannot be read: {error}") from error
     return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
-
-
-def _real(paths: Sequence[str]) -> list[Path]:
-    return [Path(path).resolve() for path in paths]
 
 
 def _below(name: str, folders: Sequence[str]) -> bool:

@@ -172,48 +172,40 @@ class Loop:
         self.world.perform(action, self._desires.parts.get(action.role), self.rooms, upstream)
 
     def _take(self, fact: Fact) -> None:
+        """Hands a fact to whoever it is for; what is about a part is ours."""
         match fact:
             case Published():
                 self._address.take_published(fact)
-                return
             case Checked():
                 self._address.take_checked(fact)
-                return
             case Recorded():
                 self._hear_of_the_record(fact)
-                return
             case Announced():
                 self._announcer.take(fact)
-                return
             case Noted(kind=kind, text=text):
                 self.note(kind, text)
-                return
             case Down(hurried=hurried):
                 if hurried and not self.state.wanted:
                     self._ending.hurry()
                 self.stop()
-                return
             case Use(role=role, answer=answer):
                 answer(self.standby.use(role))
-                return
             case Waited(checked=checked):
                 self.standby.take(checked)
-                return
             case Failed(role="publish"):
                 self._address.take_unpublished(fact)
-                return
             case Renewed() | Failed(role="networks"):
                 self._networks.take(fact)
-                return
             case Inspected():
                 self._seals.take(fact, time.monotonic())
-                return
             case SelfTested():
                 self._tests.take(fact, time.monotonic())
-                return
             case Failed(role="cancel"):
                 self.note("failed", f"{fact.role}: {fact.error}")
-                return
+            case _:
+                self._take_of_part(fact)
+
+    def _take_of_part(self, fact: Fact) -> None:
         role, before = fact_role(fact), self.state.units[fact_role(fact)]
         after = advance(before, fact, time.monotonic())
         self.state.units[role] = after

@@ -3,9 +3,7 @@
 import http.client
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +21,8 @@ MANY = Rate(100_000, 1)
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    gate = Gate(tmp_path)
-    try:
-        yield gate
-    finally:
-        gate.close()
+def gate(fresh: Gate) -> Gate:
+    return fresh
 
 
 def start(gate: Gate, own: dict[str, dict[str, Any]] | None = None, **limits: Any) -> Gate:

@@ -29,12 +29,8 @@ RULES = RecordRules(86_400.0, 10**9, refuse=False)
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    made = Gate(tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
+def gate(fresh: Gate) -> Gate:
+    return fresh
 
 
 @pytest.fixture

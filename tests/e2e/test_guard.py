@@ -25,12 +25,6 @@ pytestmark = pytest.mark.nginx
 PARTS = ("gateway", "backend")
 
 
-def guards(exposure: Exposure, *, leash: bool) -> list[int]:
-    """The guards, or their leashes, that run."""
-    found = [e["pid"] for e in exposure.ledger() if e["role"] == "guard" and bool(e["detail"].get("leash")) is leash]
-    return [pid for pid in found if started_at(pid)]
-
-
 def closed(exposure: Exposure, *pids: int) -> bool:
     return get(exposure.url).status == 0 and not any(started_at(pid) for pid in pids)
 
@@ -63,7 +57,7 @@ def start(exposure: Exposure) -> "subprocess.Popen[str]":
     process = exposure.begin("up")
     eventually(lambda: exposure.pid("tunnel") and started_at(exposure.pid("tunnel")), within=40)
     eventually(lambda: has_address(exposure), within=40)
-    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
     return process
 
 
@@ -84,7 +78,7 @@ def tethered(exposure: Exposure, count: int) -> bool:
     """Whether the leash holds so many: each has a pipe of its own, with both ends in there."""
     links = []
     with suppress(OSError, ValueError):  # it opens and closes files all the time
-        (pid,) = guards(exposure, leash=True)
+        (pid,) = exposure.guards(leash=True)
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with suppress(FileNotFoundError):
                 links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
@@ -136,7 +130,7 @@ def test_a_down_that_comes_in_between_ends_the_one_that_is_started_anew(
     exposure = make_exposure(moody(free_port(), "stubborn"))
     exposure.up()
     parts, supervisor = [exposure.pid(role) for role in PARTS], exposure.pid("supervisor")
-    for guard in guards(exposure, leash=False):
+    for guard in exposure.guards(leash=False):
         os.kill(guard, signal.SIGSTOP)  # this test is the guard now
     kill(supervisor)
     eventually(lambda: not started_at(supervisor), within=20)
@@ -176,10 +170,10 @@ def test_a_supervisor_that_dies_again_and_again_is_cut_in_the_end(make_exposure)
 
 def test_a_killed_guard_is_started_anew(sample: Exposure) -> None:
     sample.up()
-    (before,) = guards(sample, leash=False)
+    (before,) = sample.guards(leash=False)
     kill(before)
-    eventually(lambda: guards(sample, leash=False) not in ([], [before]), within=20)
-    eventually(lambda: len(guards(sample, leash=True)) == 1, within=20)
+    eventually(lambda: sample.guards(leash=False) not in ([], [before]), within=20)
+    eventually(lambda: len(sample.guards(leash=True)) == 1, within=20)
     assert sample.get("/api/notes").status == 200
     assert sample.phase() == "online"
 
@@ -187,10 +181,10 @@ def test_a_killed_guard_is_started_anew(sample: Exposure) -> None:
 def test_with_supervisor_and_guard_killed_at_once_nothing_stays_open(sample: Exposure) -> None:
     sample.up()
     parts = [sample.pid(role) for role in PARTS]
-    eventually(lambda: len(guards(sample, leash=True)) == 1)
-    kill(sample.pid("supervisor"), *guards(sample, leash=False))
+    eventually(lambda: len(sample.guards(leash=True)) == 1)
+    kill(sample.pid("supervisor"), *sample.guards(leash=False))
     eventually(lambda: closed(sample, *parts), within=15)
-    eventually(lambda: guards(sample, leash=True) == [], within=15)
+    eventually(lambda: sample.guards(leash=True) == [], within=15)
     assert sample.up()["first_key"] is None
     assert sample.get("/api/notes").status == 200
 
@@ -199,7 +193,7 @@ def test_a_tunnel_of_its_own_ends_with_supervisor_and_guard(make_exposure, tmp_p
     exposure = tunnelled(make_exposure, tmp_path)
     with start(exposure) as process:
         parts = [exposure.pid("tunnel"), *workers(exposure)]
-        kill(*guards(exposure, leash=False), process.pid)
+        kill(*exposure.guards(leash=False), process.pid)
         eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
         process.communicate()
 
@@ -211,7 +205,7 @@ def test_killed_as_soon_as_the_tunnel_is_on_record_they_take_it_along(make_expos
         while not exposure.pid("tunnel"):  # as quickly as it can be seen
             assert time.monotonic() < deadline
         parts = [exposure.pid("tunnel"), *workers(exposure)]
-        kill(*guards(exposure, leash=False), process.pid)
+        kill(*exposure.guards(leash=False), process.pid)
         eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
         process.communicate()
 
@@ -220,7 +214,7 @@ def test_supervisor_and_guard_stopped_together_are_cut_when_the_lease_is_over(ma
     exposure = tunnelled(make_exposure, tmp_path, lease="6s")
     with start(exposure) as process:
         parts = [exposure.pid("tunnel"), *workers(exposure)]
-        for pid in (process.pid, *guards(exposure, leash=False)):
+        for pid in (process.pid, *exposure.guards(leash=False)):
             os.kill(pid, signal.SIGSTOP)
         eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
         eventually(lambda: any("supervisor and guard were silent" in why for why in reasons(exposure)), within=20)
@@ -234,7 +228,7 @@ def test_killed_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposu
         parts = [exposure.pid("tunnel"), *workers(exposure)]
         listen = next(e["detail"]["listen"] for e in exposure.ledger() if e["detail"].get("listen"))
         eventually(lambda: tethered(exposure, 2), within=20)
-        kill(process.pid, *guards(exposure, leash=False), *guards(exposure, leash=True))
+        kill(process.pid, *exposure.guards(leash=False), *exposure.guards(leash=True))
         eventually(lambda: not any(started_at(pid) for pid in parts), within=10)
         assert get(f"http://{listen}/").status == 0
         process.communicate()
@@ -245,10 +239,10 @@ def test_stopped_all_three_at_once_they_take_tunnel_and_gateway_along(make_expos
     process = start(exposure)
     parts = [exposure.pid("tunnel"), *workers(exposure)]
     eventually(lambda: tethered(exposure, 2), within=20)
-    for pid in (process.pid, *guards(exposure, leash=False), *guards(exposure, leash=True)):
+    for pid in (process.pid, *exposure.guards(leash=False), *exposure.guards(leash=True)):
         os.kill(pid, signal.SIGSTOP)
     eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
-    for pid in guards(exposure, leash=False):  # it goes on, and does what it was kept from
+    for pid in exposure.guards(leash=False):  # it goes on, and does what it was kept from
         os.kill(pid, signal.SIGCONT)
     eventually(lambda: not started_at(process.pid), within=20)
     process.communicate()
@@ -272,9 +266,9 @@ def test_a_guard_that_is_replaced_leaves_tunnel_and_gateway_as_they_are(make_exp
     exposure = tunnelled(make_exposure, tmp_path)
     process = start(exposure)
     parts = [exposure.pid("tunnel"), *workers(exposure)]
-    (leash,) = guards(exposure, leash=True)
-    kill(*guards(exposure, leash=False))
-    eventually(lambda: not started_at(leash) and len(guards(exposure, leash=True)) == 1, within=30)
+    (leash,) = exposure.guards(leash=True)
+    kill(*exposure.guards(leash=False))
+    eventually(lambda: not started_at(leash) and len(exposure.guards(leash=True)) == 1, within=30)
     eventually(lambda: tethered(exposure, 2), within=20)
     assert all(started_at(pid) for pid in parts)
     process.terminate()
@@ -284,11 +278,11 @@ def test_a_guard_that_is_replaced_leaves_tunnel_and_gateway_as_they_are(make_exp
 def test_a_leash_that_is_killed_takes_the_gateway_along_and_both_are_started_anew(sample: Exposure) -> None:
     sample.up()
     eventually(lambda: tethered(sample, 1), within=20)
-    before, (leash,) = workers(sample), guards(sample, leash=True)
+    before, (leash,) = workers(sample), sample.guards(leash=True)
     kill(leash)
     eventually(lambda: not any(started_at(pid) for pid in before), within=10)
     eventually(lambda: sample.pid("gateway") not in (0, *before) and sample.phase() == "online", within=40)
-    eventually(lambda: guards(sample, leash=True) not in ([], [leash]), within=20)
+    eventually(lambda: sample.guards(leash=True) not in ([], [leash]), within=20)
     eventually(lambda: sample.get("/api/notes").status == 200, within=20)
 
 
@@ -316,11 +310,11 @@ def test_the_lock_put_there_by_hand_cuts(sample: Exposure) -> None:
 
 def test_down_ends_the_guard_and_panic_does_too(sample: Exposure) -> None:
     sample.up()
-    running = guards(sample, leash=False) + guards(sample, leash=True)
+    running = sample.guards(leash=False) + sample.guards(leash=True)
     assert sample.run("down").returncode == 0
     assert not any(started_at(pid) for pid in running)
     sample.up()
-    running = guards(sample, leash=False) + guards(sample, leash=True)
+    running = sample.guards(leash=False) + sample.guards(leash=True)
     sample.run("panic")
     eventually(lambda: not any(started_at(pid) for pid in running), within=15)
 

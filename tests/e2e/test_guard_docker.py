@@ -12,7 +12,7 @@ import pytest
 from exposer.procs import started_at
 from tests.e2e.test_docker import DOCUMENT, config, docker, ours
 from tests.e2e.test_docker import pytestmark as needs_engine
-from tests.e2e.test_guard import guards, reasons, tethered
+from tests.e2e.test_guard import reasons, tethered
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, get
 from tests.support.images import server_image
@@ -27,7 +27,7 @@ def contained(make_exposure: Make, lease: str = "90s") -> Exposure:
     (exposure.folder / "doc.json").write_text(json.dumps(DOCUMENT))
     exposure.up()
     assert exposure.get("/request").status == 200
-    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
     return exposure
 
 
@@ -59,7 +59,7 @@ def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(m
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_without_supervisor_and_guard_the_leash_cuts_containers_too(make_exposure: Make, how: int) -> None:
     exposure = contained(make_exposure, "8s" if how == signal.SIGSTOP else "90s")
-    for pid in (exposure.pid("supervisor"), *guards(exposure, leash=False)):
+    for pid in (exposure.pid("supervisor"), *exposure.guards(leash=False)):
         os.kill(pid, how)
     eventually(lambda: closed(exposure), within=60)
 
@@ -68,7 +68,7 @@ def test_killed_all_three_at_once_they_take_gateway_and_link_along(make_exposure
     exposure = contained(make_exposure)
     parts = [one for role in ("gateway", "link") for one in parts_of(exposure, role)]
     eventually(lambda: tethered(exposure, 2), within=20)
-    for pid in (exposure.pid("supervisor"), *guards(exposure, leash=False), *guards(exposure, leash=True)):
+    for pid in (exposure.pid("supervisor"), *exposure.guards(leash=False), *exposure.guards(leash=True)):
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: get(exposure.url).status == 0 and not any(started_at(pid) for pid in parts), within=20)
 

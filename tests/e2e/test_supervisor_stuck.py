@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exposer.procs import started_at
-from tests.e2e.test_guard import PARTS, closed, guards, reasons
+from tests.e2e.test_guard import PARTS, closed, reasons
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, get, sample_config
 from tests.support.hung import hung
@@ -42,7 +42,7 @@ def prepared(make_exposure: Make, tmp_path: Path, lease: str = "90s") -> Exposur
     exposure = make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()))
     exposure.env |= {"PYTHONPATH": str(tmp_path), "SPIN": str(tmp_path / "spin")}
     exposure.up()
-    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
     return exposure
 
 
@@ -76,7 +76,7 @@ def test_a_supervisor_in_an_endless_loop_is_cut_when_its_lease_is_over(make_expo
 def test_a_state_folder_that_hangs_is_cut_though_supervisor_and_guard_wait_for_it(make_exposure: Make) -> None:
     exposure = make_exposure('lease = "6s"\n' + sample_config(free_port()))
     exposure.up()
-    eventually(lambda: len(guards(exposure, leash=True)) == 1, within=20)
+    eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
     parts = [exposure.pid(role) for role in PARTS]
     with hung(exposure.state / exposure.name):
         eventually(lambda: get(exposure.url).status == 0 and not any(map(started_at, parts)), within=60)

@@ -45,6 +45,17 @@ def test_a_program_that_is_not_there_is_missed(tmp_path: Path) -> None:
         raise AssertionError
 
 
+def test_the_program_bears_our_mark_so_that_panic_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPOSER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("EXPOSER_RUNTIME_DIR", str(tmp_path / "run"))
+    memory = tmp_path / "state" / "demo" / "tls" / "dns-records.json"
+    memory.parent.mkdir(parents=True)
+    shown = tmp_path / "shown"
+    code = f"import os; open({str(shown)!r}, 'w').write(os.environ['EXPOSER_PART'])"
+    with hook(tmp_path, code, memory).record("n", "v"):
+        assert shown.read_text() == f"{tmp_path}/run/demo:dns-records"
+
+
 def values(tmp_path: Path) -> list[tuple[str, str]]:
     lines = (tmp_path / "said").read_text().splitlines()
     return [(each["action"], each["value"]) for each in map(json.loads, lines)]
