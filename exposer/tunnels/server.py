@@ -1,11 +1,16 @@
 """This machine is the public server: the gateway itself listens for the world, with a certificate for its name."""
 
+import socket
+import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from exposer.config.model import Tunnel
 from exposer.errors import ExposerError
@@ -24,6 +29,8 @@ AGAIN = (60.0, 600.0, 3600.0, 6 * 3600.0)
 FIRST_ASKED, SHORTEST_ASKED, LONGEST_ASKED = 600.0, 600.0, 86400.0
 ONCE = timedelta(days=1)
 
+HEARD_WITHIN = 2.0  # how long the gateway of this machine may take to show its certificate
+
 DNS = "dns-records.json"  # beside the certificate: what the DNS hook has put in place and not yet removed
 
 
@@ -38,6 +45,7 @@ class Server(Direct):
         self._served = served_by(self.tunnel, str(self.state))
         self._renewing: threading.Thread | None = None
         self._trouble = ""
+        self._heard = False
         self._ask_at = time.time() + FIRST_ASKED
         self._wanted_at: float | None = None
         port = "" if self.tunnel.https_port == 443 else f":{self.tunnel.https_port}"
@@ -66,13 +74,19 @@ class Server(Direct):
         }
         if ends is None or ends <= now:
             return Look(True, False, self._url, f"the certificate has ended; {self._trouble}", detail=detail)
-        return Look(True, True, self._url, detail=detail)
+        return Look(True, True, self._address(), detail=detail)
 
     def fit(self) -> bool:
         return self._served.covers(self.tunnel.hostname) and not self._over()
 
     def facts(self) -> dict[str, str]:
-        return {"url": self._url, "listen": f"127.0.0.1:{self.tunnel.https_port}"}
+        return {"url": self._address(), "listen": f"127.0.0.1:{self.tunnel.https_port}"}
+
+    def _address(self) -> str:
+        """The public address; "" until the gateway has once shown its certificate there, for it takes a first one over
+        a moment after it has come."""
+        self._heard = self._heard or shows(self.tunnel.https_port, self._served.certificate(), self.tunnel.hostname)
+        return self._url if self._heard else ""
 
     def _over(self) -> bool:
         ends = self._served.ends()
@@ -157,6 +171,23 @@ class Server(Direct):
             self._obtain()
         except (ExposerError, OSError) as error:
             self._trouble = f"the certificate could not be renewed: {error}"
+
+
+def shows(port: int, certificate: x509.Certificate | None, hostname: str) -> bool:
+    """Whether TLS is spoken on this machine's port, with this certificate. It is compared, so nothing else is looked
+    at: an authority of one's own need not be trusted here."""
+    if certificate is None:
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), HEARD_WITHIN) as plain,
+            context.wrap_socket(plain, server_hostname=hostname) as spoken,
+        ):
+            return spoken.getpeercert(binary_form=True) == certificate.public_bytes(serialization.Encoding.DER)
+    except OSError:
+        return False
 
 
 def served_by(tunnel: Tunnel, state_dir: str) -> Served:

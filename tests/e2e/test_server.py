@@ -81,7 +81,6 @@ def test_a_certificate_is_got_from_an_acme_authority_and_renewed_without_droppin
         exposure = make_exposure(config(https, plain, more))
         exposure.up()
         assert exposure.url == f"https://{HOST}:{https}"
-        eventually(lambda: listening(https), within=20)
         status, headers, first = ask(https, "/api/notes", unverified(), exposure.key)
         assert (status, headers["strict-transport-security"]) == (200, "max-age=31536000")
         status, headers, _ = ask(https, "/api/notes", unverified())
@@ -135,7 +134,7 @@ def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_
         exposure.env["ACME_KEY"] = secret
         exposure.write(config(https, plain, f'{more}acme_kid = "kid-1"\nacme_key = "env:ACME_KEY"\n'))
         exposure.up()
-        eventually(lambda: lets_in(https, exposure.key))
+        assert lets_in(https, exposure.key)
 
 
 def write_hook(hook: Path, said: Path, authority: pebble.Pebble, first: str = "") -> None:
@@ -180,7 +179,7 @@ def test_killed_within_an_order_nothing_is_open_and_the_next_up_gets_the_certifi
         held.unlink()
         starting.join(60)
         exposure.up()
-        eventually(lambda: lets_in(https, exposure.key))
+        assert lets_in(https, exposure.key)
         assert (exposure.state / exposure.name / "tls" / "account.key").read_bytes() == account
         told = [(each["action"], each["value"]) for each in map(json.loads, said.read_text().splitlines())]
         added, removed = ({value for does, value in told if does == which} for which in ("add", "remove"))
@@ -199,7 +198,7 @@ def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, free_port(), f'{more}dns_hook = ["{hook}"]\ndns_wait = "1s"\n'))
         exposure.up()
-        eventually(lambda: lets_in(https, exposure.key))
+        assert lets_in(https, exposure.key)
     told = [json.loads(line) for line in said.read_text().splitlines()]
     assert [each["action"] for each in told] == ["add", "remove"]
     assert {(each["type"], each["name"]) for each in told} == {("TXT", f"_acme-challenge.{HOST}")}
@@ -212,7 +211,6 @@ def test_three_renewals_under_load_lose_no_call(tmp_path: Path, make_exposure: C
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
         exposure.up()
-        eventually(lambda: listening(https), within=20)
         over, lost, seen, served = threading.Event(), [], set(), [0, 0]
 
         def new_connections() -> None:
