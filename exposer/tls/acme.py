@@ -28,6 +28,7 @@ INSTALL = 'pip install "exposer[server]"'
 PATIENCE = timedelta(seconds=90)
 LIMITED = 6 * 3600.0  # an authority that says "too many" and not for how long is not asked again before
 LONGEST = 7 * 86400.0  # no limit of an authority lasts longer
+TRIES = 5  # of an order whose messages the authority wants numbered anew (RFC 8555, 6.5); the library repeats one once
 
 
 class AcmeError(ExposerError):
@@ -59,7 +60,7 @@ def obtain(
         raise MissingError("a certificate from an ACME authority needs the Python package acme", INSTALL) from None
     key, waits = ec.generate_private_key(ec.SECP256R1()), _Waits()
     try:
-        chain = _ordered(_client(directory, account, ca_file, waits), _request(hostname, key), binding, dns)
+        chain = _insisted(_client(directory, account, ca_file, waits), _request(hostname, key), binding, dns)
     except messages.Error as error:
         raise _refusal(error, waits.seconds, bound=binding is not None) from None
     except errors.ValidationError as error:
@@ -102,6 +103,19 @@ def _client(directory: str, account: "RSAPrivateKey", ca_file: str, waits: "_Wai
     )
     net.session.hooks["response"].append(waits.hear)
     return client.ClientV2(client.ClientV2.get_directory(directory, net), net)
+
+
+def _insisted(acme: Any, request: bytes, binding: tuple[str, Secret] | None, dns: DnsHook | None) -> str:
+    """An order is begun afresh when the authority did not like the number of a message: that is no refusal."""
+    from acme import messages
+
+    for _ in range(TRIES - 1):
+        try:
+            return _ordered(acme, request, binding, dns)
+        except messages.Error as error:
+            if error.code != "badNonce":
+                raise
+    return _ordered(acme, request, binding, dns)
 
 
 def _ordered(acme: Any, request: bytes, binding: tuple[str, Secret] | None, dns: DnsHook | None) -> str:

@@ -14,7 +14,7 @@ import pytest
 from exposer.config.model import SecretRef, Tunnel
 from exposer.errors import ExposerError
 from exposer.secret import Secret
-from exposer.tls.acme import LIMITED, LONGEST, AcmeError, obtain, wait_of
+from exposer.tls.acme import LIMITED, LONGEST, TRIES, AcmeError, obtain, wait_of
 from exposer.tls.served import Served
 from exposer.tunnels.server import Server
 from tests.support.certificates import self_signed
@@ -147,6 +147,53 @@ def test_failures_in_a_row_are_counted_over_restarts_and_the_wait_grows(tmp_path
         served = Served(tmp_path)
         served.try_again_at(0.0, served.failures(), "")
     assert waits == [60.0, 600.0, 3600.0]
+
+
+class Nonces(http.server.BaseHTTPRequestHandler):
+    """STAND-IN for an authority that dislikes the numbers of the first `worn` messages, and then says "too many"."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self._say(200, {"newNonce": f"{base}/nonce", "newAccount": f"{base}/account", "newOrder": f"{base}/order"})
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posts += 1
+        if self.server.posts <= self.server.worn:
+            self._say(400, {"type": "urn:ietf:params:acme:error:badNonce", "detail": "that one was used"})
+        else:
+            self._say(429, {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"})
+
+    def _say(self, status: int, what: dict[str, str]) -> None:
+        body = json.dumps(what).encode()
+        self.send_response(status)
+        kind = "application/json" if status == 200 else "application/problem+json"
+        nonce = f"{self.server.posts:08d}"
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), "Replay-Nonce": nonce}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@pytest.mark.parametrize(("worn", "said"), [(0, "too many"), (7, "too many"), (9, "too many"), (99, "badNonce")])
+def test_a_message_whose_number_the_authority_dislikes_is_no_refusal(worn: int, said: str, tmp_path: Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nonces) as server:
+        server.posts, server.worn = 0, worn
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(AcmeError, match=said):
+                obtain(directory(server), HOST, Served(tmp_path).account())
+        finally:
+            server.shutdown()
+            thread.join()
+        assert server.posts == min(worn + 1, 2 * TRIES), "each order repeats a message once"
 
 
 def test_a_providers_page_in_place_of_json_is_no_certificate(
