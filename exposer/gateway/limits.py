@@ -12,6 +12,7 @@ from typing import Any
 from exposer.config.model import Limits, Rate
 from exposer.gateway.passer import Passer
 
+WHOLE = "$any_caller"  # one variable for all that is counted as a whole: each costs every call a look into a table
 PAUSE = 3600  # what a paused key took is counted over an hour
 _PERIODS = {1: "a second", 60: "a minute", 3600: "an hour"}
 
@@ -42,15 +43,14 @@ def limits(policy_limits: Limits, passers: tuple[Passer, ...]) -> dict[str, Any]
     tests = tuple(passer.id for passer in passers if passer.is_test)  # our own calls are at nobody's expense
     if own.total_rate is not None:
         most, burst = pace(own.total_rate), own.total_rate.count - 1
-        rates.append(Count("pace_of_callers", "$pace_of_callers", most, burst, others=tests, whole=True))
+        rates.append(Count("pace_of_callers", WHOLE, most, burst, others=tests, whole=True))
     if own.total_concurrency:
-        conns.append(
-            Count("crowd_of_callers", "$crowd_of_callers", str(own.total_concurrency), others=tests, whole=True)
-        )
+        conns.append(Count("crowd_of_callers", WHOLE, str(own.total_concurrency), others=tests, whole=True))
+    counts = [count for count in (*rates, *conns) if count.others or count.concerned or count.whole]
     return {
         "rates": rates,
         "crowds": conns,
-        "counts": [count for count in (*rates, *conns) if count.others or count.concerned or count.whole],
+        "counts": list({count.variable: count for count in counts}.values()),
         "allowances": _allowances(own, passers),
         "waits": _waits(own, passers),
         "pause": PAUSE,

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -28,8 +27,7 @@ def run(rounds: int) -> list[Figure]:
         raise MissingError(problem)
     say("deployed: engine docker by its unix socket")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exposer-bench-")))
-        folder.chmod(0o711)
+        folder = loads.room(stack)
         cores = stack.enter_context(loads.own_core())
         variants = make_variants(stack, folder, cores)
         taken = measure.alternate(variants, rounds, sound=loads.undisturbed, spare=loads.SPARE * rounds)

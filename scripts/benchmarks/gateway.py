@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -112,8 +112,7 @@ def compare(targets: dict[str, Target], rounds: int) -> dict[str, list[Load]]:
 def scene(size: Size) -> Iterator[tuple[dict[str, Target], list[str]]]:
     """Everything that is compared, running, each with one worker, in front of the same origin; and how."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exposer-bench-")))
-        folder.chmod(0o711)
+        folder = loads.room(stack)
         cores = stack.enter_context(loads.own_core())
         yield (
             make_targets(stack, folder, cores, size),
@@ -183,22 +182,25 @@ def our_gateway(
     gateway = NginxProcess(folder / "gateway", our_policy(ring, backend, size), workers=1, runner=runner)
     folder.mkdir(mode=0o711)
     entry = gateway.start(lambda entry: None, lambda text: None)
-    keeper = 0
     try:
         assert entry.process is not None
-        keeper = keep_record(folder) if size.whole else 0
-        yield int(str(entry.detail["listen"]).rpartition(":")[2]), entry.process.pid
+        with keep_record(folder / "gateway") if size.whole else nullcontext():
+            yield int(str(entry.detail["listen"]).rpartition(":")[2]), entry.process.pid
     finally:
-        if keeper:
-            measure.end(keeper)
         gateway.stop(entry)
         procs.reap()
 
 
-def keep_record(folder: Path) -> int:
-    """The supervisor's part: it runs on the core of the load, as whatever else runs on this machine."""
-    argv = [sys.executable, "-m", "scripts.benchmarks.keep_record", str(folder / "gateway"), str(folder / "journal.db")]
-    return measure.start(argv, measure.environment(), log=str(folder / "out"))
+@contextmanager
+def keep_record(gateway: Path) -> Iterator[None]:
+    """The supervisor's part, with the journal on disk: it runs on the core of the load, as whatever else runs here."""
+    with tempfile.TemporaryDirectory(prefix="exposer-bench-") as disk:
+        argv = [sys.executable, "-m", "scripts.benchmarks.keep_record", str(gateway), f"{disk}/journal.db"]
+        keeper = measure.start(argv, measure.environment(), log=f"{disk}/out")
+        try:
+            yield
+        finally:
+            measure.end(keeper)
 
 
 def figure(title: str, found: Comparison, rounds: int, goals: list[Goal], notes: list[str]) -> Figure:

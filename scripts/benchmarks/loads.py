@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -60,6 +61,19 @@ class Target:
     port: int
     worker: int
     script: str
+
+
+def room(stack: ExitStack) -> Path:
+    """A folder for all that is compared, in memory where that can be had: on most machines /run, where a gateway's
+    files are, is."""
+    memory = "/dev/shm"
+    folder = Path(
+        stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="exposer-bench-", dir=memory if os.access(memory, os.W_OK) else None)
+        )
+    )
+    folder.chmod(0o711)
+    return folder
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -83,8 +82,7 @@ def run(rounds: int) -> list[Figure]:
         raise MissingError("wrk is not installed")
     say("peers: other gateways")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exposer-bench-")))
-        folder.chmod(0o711)
+        folder = loads.room(stack)
         cores = stack.enter_context(loads.own_core())
         targets = others(stack, folder, cores)
         taken = measure.alternate({name: partial(load, target) for name, target in targets.items()}, rounds)
