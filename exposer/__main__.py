@@ -8,6 +8,10 @@ GLOBAL = {"-f": True, "--file": True, "--json": False, "-q": False, "--quiet": F
 GLOBAL |= {"--verbose": False, "--no-color": False}
 
 
+# How long threads that have not ended yet are waited for at the end (seconds).
+LAST = 60.0
+
+
 def command_at(argv: list[str]) -> int | None:
     """Where the command's name stands, past the global options; None when there is none."""
     at = 0
@@ -37,7 +41,8 @@ def main() -> int:
 
 def entry() -> int:
     """The command itself: once all is written it ends at once, as taking everything that was loaded apart again would
-    cost more than many a command does. With other threads, or when something cannot be written, it ends as usual."""
+    cost more than many a command does. With other threads, or when something cannot be written, it ends as usual, but
+    waits for none of them for ever."""
     code = main()
     import os
 
@@ -49,6 +54,12 @@ def entry() -> int:
         return code
     if threading is None or threading.active_count() == 1:
         os._exit(code)
+
+    def insist() -> None:
+        threading.Event().wait(LAST)
+        os._exit(code)
+
+    threading.Thread(target=insist, name="insist", daemon=True).start()
     return code
 
 

@@ -80,19 +80,24 @@ class _One:
         wish = self._wish
         with undisturbed():  # else it might be begun and nobody know
             self._early = _begin_early(wish)
+            daemon = self._load()
+        return daemon.run(lambda: time.monotonic() > wish.begun + wish.timeout)
+
+    def _load(self) -> "Daemon":
+        """Nothing may break off the loading of code: Python would keep its lock, and other threads wait for ever."""
+        wish = self._wish
         from exposer.cli import failure, incidents
         from exposer.cli.assemble import assemble
         from exposer.cli.first_key import FirstKey
         from exposer.cli.steps import Shown
 
         failure.forget(wish.places)
-        with undisturbed():
-            self._first = FirstKey(wish.places) if self._starting is not None else None
+        self._first = FirstKey(wish.places) if self._starting is not None else None
         daemon = assemble(wish.places, wish.load, Shown(wish.begun), without_document=wish.without_document)
         daemon.world.early = self._early
         incidents.look_back(wish.places, daemon.loop.note)
         self._equip(daemon)
-        return daemon.run(lambda: time.monotonic() > wish.begun + wish.timeout)
+        return daemon
 
     def end(self) -> None:
         """What was begun and not brought to its end is undone, and nothing of ours is left behind."""

@@ -13,7 +13,7 @@ def boot_id() -> str:
     """Tells one boot of this machine from another; the boot time where the kernel has no id (macOS)."""
     if not _BOOT:  # it stays the same as long as we live, and a ledger may have ten thousand lines
         try:
-            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # a codec that is there already
                 _BOOT.append(file.read().strip())
         except OSError:
             _BOOT.append(_ask("sysctl", "-n", "kern.bootsessionuuid"))

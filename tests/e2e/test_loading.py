@@ -2,6 +2,7 @@
 ends one of them with an error."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from tests.e2e.test_docker import DOCUMENT, config
 from tests.support.exposure import Exposure, sample_config
 from tests.support.ports import free_port
+from tests.support.unlucky import left
 
 with_docker = [
     pytest.mark.docker,
@@ -36,11 +38,31 @@ sys.addaudithook(note)
 """
 
 
+# A signal comes while a module is loaded. What breaks that off may leave Python's own lock of it behind.
+BREAKING = """
+import os, sys
+
+def strike(event, args):
+    if event == "import" and args[0] == {module!r} and not os.path.exists({struck!r}):
+        open({struck!r}, "w").close()
+        os.kill(os.getpid(), {number})
+        for _ in range(1000):
+            pass
+        open({struck!r} + "-in-peace", "w").close()
+
+sys.addaudithook(strike)
+"""
+
+
+def hook(exposure: Exposure, text: str) -> None:
+    (exposure.folder / "hook").mkdir()
+    (exposure.folder / "hook" / "sitecustomize.py").write_text(text)
+    exposure.env["PYTHONPATH"] = str(exposure.folder / "hook")
+
+
 def noting(exposure: Exposure) -> Path:
     log = exposure.folder / "loaded"
-    (exposure.folder / "hook").mkdir()
-    (exposure.folder / "hook" / "sitecustomize.py").write_text(NOTING.format(log=str(log)))
-    exposure.env["PYTHONPATH"] = str(exposure.folder / "hook")
+    hook(exposure, NOTING.format(log=str(log)))
     return log
 
 
@@ -81,7 +103,7 @@ def in_the_foreground(exposure: Exposure) -> Iterator[None]:
             process.communicate(timeout=60)
 
 
-def sample() -> str:
+def plain() -> str:
     return sample_config(free_port())
 
 
@@ -92,10 +114,10 @@ def image() -> str:
 
 
 KINDS = {
-    "command": (sample, detached),
-    "command, in the foreground": (sample, in_the_foreground),
-    "command, with TLS": (lambda: sample().replace('provider = "local"', 'provider = "local"\ntls = true'), detached),
-    "command, gateway in a container": (lambda: sample().replace('"process"', '"docker"'), detached),
+    "command": (plain, detached),
+    "command, in the foreground": (plain, in_the_foreground),
+    "command, with TLS": (lambda: plain().replace('provider = "local"', 'provider = "local"\ntls = true'), detached),
+    "command, gateway in a container": (lambda: plain().replace('"process"', '"docker"'), detached),
     "image": (image, detached),
     "image, in the foreground": (image, in_the_foreground),
 }
@@ -113,3 +135,25 @@ def test_a_supervisor_loads_in_one_thread_at_a_time(make_exposure: Callable[...,
     log = noting(exposure)
     with begin(exposure):
         check(exposure, log)
+
+
+@pytest.mark.nginx
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["exposer.cli.assemble", "exposer.app", "exposer.supervisor.daemon"])
+def test_a_signal_breaks_no_loading_off(sample: Exposure, module: str, number: int) -> None:
+    struck = sample.folder / "struck"
+    hook(sample, BREAKING.format(module=module, struck=str(struck), number=int(number)))
+    done = sample.run("up")
+    assert struck.exists()
+    assert Path(f"{struck}-in-peace").exists()
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (remains := left(sample)), remains
+
+
+def test_a_thread_that_never_ends_keeps_no_command_from_its_end() -> None:
+    told = (
+        "import sys, threading, exposer.__main__ as exposer; exposer.LAST = 0.2; "
+        "exposer.main = lambda: threading.Thread(target=threading.Event().wait).start() or 7; sys.exit(exposer.entry())"
+    )
+    assert subprocess.run([sys.executable, "-c", told], timeout=60).returncode == 7
