@@ -25,6 +25,7 @@ from exposer.tunnels.ngrok_job import ENDPOINT, Job, agent_config, endpoint, rea
 from exposer.tunnels.ngrok_state import State, fold, hopeless, noise, read_line, settle, surprises, url_of
 
 LOOK_EVERY = 5.0
+LAST_WORDS = 5.0  # for reading what an agent that has ended has said: as a rule it is there already
 
 
 class Told(BaseException):
@@ -51,7 +52,7 @@ class Keeper:
             while self._reader.is_alive() and self.agent.poll() is None:
                 self._reader.join(0.25)
                 self._watch()
-            self._reader.join(0.5)
+            self._reader.join(LAST_WORDS)
             self._note_end()
         except Told:
             self._end()
@@ -196,7 +197,7 @@ class Keeper:
         if self.agent is not None and self._reader.ident is None:
             self._reader.start()
         if self.agent is not None:
-            self._reader.join(1.0)
+            self._reader.join(LAST_WORDS)
         body = str(getattr(error, "body", "") or "")
         text = redact(f"{error}", self.job.token)
         code = code_in(body) or code_in(str(error))
