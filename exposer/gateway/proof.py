@@ -13,6 +13,7 @@ from exposer.wire import NoAnswerError, request
 NOBODY = "exp_00000000_" + "0" * 43 + "_000000"
 REFUSED = (401, 429)  # bad callers have a quota, and behind a tunnel all of them have the same address
 MOST = 40
+AT_FIRST = 10.0  # seconds in which a gateway that has just started must answer, however busy the machine is
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def attempts(policy: Policy) -> Iterator[Attempt]:
 def hole(base: str, policy: Policy, *more: Attempt) -> str:
     """The first call that a freshly started gateway does not refuse, as a sentence; "" when it refuses them all."""
     for number, attempt in enumerate((*attempts(policy), *more)):
-        status = ask(base, attempt)
+        status = ask(base, attempt, AT_FIRST)
         if status not in (REFUSED[:1] if number == 0 else REFUSED):
             answer = f"answers {status}" if status else "does not answer"
             return f"without a valid key {attempt.method} {attempt.path} {answer} instead of 401"
@@ -61,14 +62,14 @@ def _somewhere(policy: Policy) -> tuple[str, str]:
     return (policy.routes[0].method, policy.routes[0].sample) if policy.routes else ("GET", "/")
 
 
-def look(base: str, probe: str) -> int:
+def look(base: str, probe: str, timeout: float = 2.0) -> int:
     """The status of a call without a key that goes the way of all calls, but not into the log."""
-    return ask(base, Attempt("GET", f"/.exposer/{probe}/refused"))
+    return ask(base, Attempt("GET", f"/.exposer/{probe}/refused"), timeout)
 
 
-def refuses(base: str, probe: str) -> bool:
+def refuses(base: str, probe: str, timeout: float = 2.0) -> bool:
     """Whether a call without a key is refused."""
-    return look(base, probe) in REFUSED
+    return look(base, probe, timeout) in REFUSED
 
 
 def generation(base: str, probe: str) -> str:
