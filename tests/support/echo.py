@@ -25,6 +25,7 @@ class Echo(socketserver.ThreadingTCPServer):
         self.bodies: list[bytes] = []
         self.served = 0
         self.gate = threading.Event()
+        self.over = False  # nobody waits for the gate any more
         super().__init__(("127.0.0.1", 0), _Handler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -38,6 +39,7 @@ class Echo(socketserver.ThreadingTCPServer):
         return [head.split(b" ", 2)[1].decode("latin-1") for head in self.heads]
 
     def close(self) -> None:
+        self.over = True
         self.gate.set()
         self.shutdown()
         self.server_close()
@@ -106,8 +108,9 @@ class _Handler(socketserver.StreamRequestHandler):
         for number in range(3):
             event = f"data: {number}\n\n".encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
-            self.server.gate.wait(10)
-            self.server.gate.clear()
+            self.server.gate.wait(60)
+            if not self.server.over:
+                self.server.gate.clear()
         self.wfile.write(b"0\r\n\r\n")
 
     def _say_untold(self, bare: bool) -> None:

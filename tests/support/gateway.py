@@ -55,7 +55,7 @@ def make_policy(ring: Ring, upstream: str, **changes: Any) -> Policy:
         "operations": OPERATIONS,
         "hidden": HIDDEN,
         "auth": Auth(methods=("api-key", "bearer", "basic")),
-        "limits": Limits(rate=Rate(100_000, 1), timeout=10.0),
+        "limits": Limits(rate=Rate(100_000, 1), timeout=30.0),
         "upstream": upstream,
         "upstream_host": "app.internal",
         "now": 1000.0,
@@ -177,7 +177,7 @@ class Gate:
         self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes | None = None
     ) -> Reply:
         """One call on a connection of its own; with alice's key unless other headers are given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
         try:
             return ask(connection, target, self.key() if headers is None else headers, method, body)
         finally:
@@ -186,7 +186,7 @@ class Gate:
     def raw(self, data: bytes) -> bytes:
         """Sends bytes as they are and returns all that comes back."""
         got: list[bytes] = []
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=40) as connection:
             connection.sendall(data)
             with contextlib.suppress(ConnectionResetError):
                 got.extend(iter(lambda: connection.recv(65536), b""))
@@ -252,7 +252,8 @@ def ask(
         connection.putheader(name, value)
     if body is not None:
         connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before all of the body was sent
+        connection.endheaders(body)
     response = connection.getresponse()
     return Reply(response.status, response.headers, response.read())
 
@@ -262,6 +263,6 @@ def secret_header(value: str) -> tuple[str, Secret]:
 
 
 def log(gate: Gate) -> list[dict[str, object]]:
-    """What the log has of callers; the first line is the file's own name."""
-    lines = (gate.folder / "access.log").read_bytes().splitlines()[1:]
+    """What the log has of callers; the first line is the file's own name, and the last may still be being written."""
+    lines = (gate.folder / "access.log").read_bytes().split(b"\n")[1:-1]
     return [json.loads(line) for line in lines if (said := parse(line)) is None or gate.own_calls.others((said,))]
