@@ -36,7 +36,7 @@ class Stage:
 
     def part(self, **config: Any) -> Part:
         return make(
-            Backend(**{"port": 8080, "start_timeout": 15.0, "health": "/health", **config}),
+            Backend(**{"port": 8080, "start_timeout": 60.0, "health": "/health", **config}),
             name=self.name,
             state_dir=self.state,
             runtime_dir=self.runtime,
@@ -70,7 +70,7 @@ def ask(
         body=body,
         headers=headers,
         limit=20_000_000,
-        timeout=10,
+        timeout=30,
     )
     assert answer.status == 200, answer
     return json.loads(answer.body)
@@ -78,7 +78,7 @@ def ask(
 
 def docker(*words: str) -> str:
     """What the docker command says on its standard output and error."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=120)
     return done.stdout + done.stderr
 
 

@@ -1,5 +1,6 @@
 """One exposure of a test's own: a folder with a config, its own state and runtime, and the installed command."""
 
+import http.client
 import json
 import os
 import signal
@@ -35,12 +36,12 @@ def get(url: str, key: str = "", method: str = "GET", headers: dict[str, str] | 
     request = urllib.request.Request(url, headers=all_headers, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=15) as response:
+        with opener.open(request, timeout=30) as response:
             return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
-    except OSError:
+    except (OSError, http.client.HTTPException):  # or one that broke off in the middle
         return Answer(0, {}, b"")
 
 

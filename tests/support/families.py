@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from exposer import procs
 from exposer.procs import ProcessId, started_at
@@ -45,5 +45,6 @@ def family(
         finally:
             for pid in (shell.pid, *pids):
                 if started_at(pid) is not None:
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it may be ending just now
+                        os.kill(pid, signal.SIGKILL)
             shell.wait()

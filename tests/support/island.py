@@ -54,7 +54,7 @@ class Island:
         listen = 20_000 + secrets.randbelow(10_000)
         words = [sys.executable, str(RELAY), self.address, str(listen), str(port)]
         self._relay = subprocess.Popen([*self.inside, *words])
-        eventually(lambda: self._listens(listen), within=20)
+        eventually(lambda: self._listens(listen))
         return f"http://{self.address}:{listen}"
 
     def cut(self) -> None:
@@ -66,7 +66,7 @@ class Island:
     def close(self) -> None:
         if self._relay is not None:
             self._relay.kill()
-            self._relay.wait(10)
+            self._relay.wait(60)
         subprocess.run(["ip", "link", "delete", self._near], capture_output=True, check=False)
         subprocess.run(["ip", "netns", "delete", self.name], capture_output=True, check=False)
 

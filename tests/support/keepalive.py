@@ -36,7 +36,7 @@ class KeepAlive:
 
     def _ask(self, head: bytes, method: str) -> int:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=10)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=30)
         self._socket.sendall(head)
         got = b""
         while b"\r\n\r\n" not in got:

@@ -21,5 +21,5 @@ sys.exit(exposer.panic.main(sys.argv[1:]))
 
 def panic_as_nobody(*argv: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *argv], capture_output=True, text=True, timeout=60, cwd=Path("/"), check=False
+        [sys.executable, "-c", PROGRAM, *argv], capture_output=True, text=True, timeout=120, cwd=Path("/"), check=False
     )

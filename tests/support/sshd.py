@@ -79,7 +79,7 @@ class Sshd:
             self._server = subprocess.Popen(
                 [*self._inside, program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stdout=log, stderr=log
             )
-        eventually(self._answers, within=10)
+        eventually(self._answers)
         return self
 
     def sessions(self) -> list[int]:
@@ -96,7 +96,7 @@ class Sshd:
     def stop(self) -> None:
         if self._server is not None:
             self._server.terminate()
-            self._server.wait(10)
+            self._server.wait(60)
             self._server = None
 
     def _answers(self) -> bool:
