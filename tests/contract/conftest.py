@@ -1,4 +1,4 @@
-"""Gateways that the tests have in common."""
+"""What the tests of real parts have in common: gateways, and ports that nobody else is about to take."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway import Gate
+from tests.support.ports import free_port
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _ports_of_our_own() -> Iterator[None]:
+    """A part draws a port long before it listens there, and another worker's may draw the same meanwhile: here each
+    gets one that nobody else is given."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exposer.ports.free", free_port)
+        yield
 
 
 @pytest.fixture(scope="module")
