@@ -3,6 +3,7 @@
 import http.client
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from exposer import files
 from exposer.errors import ConfigError, ExposerError
 from exposer.gateway.folder import DOOR
 from exposer.gateway.host import find_nginx
-from exposer.gateway.nginx import NginxProcess, revoke, sync_live
+from exposer.gateway.nginx import DRAIN, NginxProcess, revoke, sync_live
 from exposer.keys import ring as rings
 from tests.support.eventually import eventually
 from tests.support.gateway import OPERATIONS, Gate, ask, log, make_policy, op, process, workers
@@ -28,15 +29,19 @@ def gate(fresh: Gate) -> Gate:
 def connected(gate: Gate, door: str) -> socket.socket:
     """As a caller by the port, or as the tunnel."""
     if door == "port":
-        return socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", gate.port), timeout=40)
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(20)
+    connection.settimeout(40)
     connection.connect(str(gate.folder / DOOR))
     return connection
 
 
 class Caller(threading.Thread):
-    """Calls on one connection as fast as it can, opens a new one when told to close, and counts what gets lost."""
+    """Calls on one connection as fast as it can, opens a new one when told to close, and counts what gets lost.
+
+    A reload leaves nobody a connection that lies idle for long: one that ends then, as when this thread had to wait for
+    its turn, is no loss. A caller tries again, as HTTP has it (RFC 9112, 9.3.1).
+    """
 
     def __init__(self, gate: Gate, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -46,14 +51,19 @@ class Caller(threading.Thread):
         self.lost: list[str] = []
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=40)
+        last = 0.0  # when the last answer came
         while not self.ended.is_set():
+            is_kept = connection.sock is not None
             try:
                 reply = ask(connection, "/v1/items/7", self.headers)
             except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
+                was_idle = is_kept and time.monotonic() - last > DRAIN / 2
+                if not (was_idle and isinstance(error, ConnectionError)):
+                    self.lost.append(repr(error))
                 connection.close()
                 continue
+            last = time.monotonic()
             if reply.status != 200:
                 self.lost.append(str(reply.status))
             self.served += 1
@@ -74,7 +84,7 @@ class TestReload:
         finally:
             stop.set()
             for caller in callers:
-                caller.join(20)
+                caller.join(60)
         assert [lost for caller in callers for lost in caller.lost] == []
         assert sum(caller.served for caller in callers) > 1000
         assert gate.call("/number19").status == 200
@@ -96,14 +106,14 @@ class TestReload:
     def test_after_a_reload_connections_are_kept_again(self, gate: Gate) -> None:
         gate.start()
         gate.reload(operations=[op("GET", "/v1/items")])
-        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
         assert ask(connection, "/v1/items", gate.key()).headers["Connection"] == "keep-alive"
         connection.close()
         assert not (gate.folder / "draining").exists()
 
     def test_a_stream_outlives_a_reload_for_a_while(self, gate: Gate) -> None:
         gate.start()
-        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
         connection.request("GET", "/v1/items/events", headers=gate.key())
         response = connection.getresponse()
         assert response.readline() == b"data: 0\n"
@@ -115,13 +125,13 @@ class TestReload:
         assert response.readline() == b"data: 1\n"
         connection.close()
         gate.echo.gate.set()
-        eventually(lambda: not any(worker.alive() for worker in old), within=13)
+        eventually(lambda: not any(worker.alive() for worker in old))
 
     def test_a_stream_of_a_key_that_has_ended_is_cut(self, gate: Gate) -> None:
         gate.start()
         streams = []
         for label in ("alice", "bob"):
-            connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
             connection.request("GET", "/v1/items/events", headers=gate.key(label))
             assert connection.getresponse().readline() == b"data: 0\n"
             streams.append(connection)
@@ -238,7 +248,7 @@ class TestReload:
         thread.start()
         eventually(lambda: (gate.folder / "draining").exists() or not thread.is_alive())
         revoke(gate.folder, gone)
-        thread.join(20)
+        thread.join(60)
         assert gate.refusal("/v1/items", gate.key("bob")).status == 401
         assert gate.call("/v1/items").status == 200
         assert files.names_in(str(gate.folder / "live")) == [gate.key_id("alice")]
@@ -258,8 +268,8 @@ class TestReload:
 class TestRevocation:
     def test_it_is_at_once_also_on_an_open_connection(self, gate: Gate) -> None:
         gate.start()
-        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
-        other = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
+        other = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
         assert ask(connection, "/v1/items", gate.key("bob")).status == 200
         assert ask(other, "/v1/items", gate.key()).status == 200
         revoke(gate.folder, gate.key_id("bob"))

@@ -16,6 +16,7 @@ import pytest
 
 from exposer.gateway import accesslog
 from exposer.gateway.accesslog import CURRENT, OLD, AccessLog
+from exposer.gateway.host import find_nginx
 from exposer.gateway.shutter import Shutter
 from exposer.journal import Filter, Journal, Request
 from exposer.state.facts import Recorded
@@ -24,7 +25,7 @@ from tests.support.disk import fill, mounted
 from tests.support.eventually import eventually
 from tests.support.gateway import Gate, ask
 
-pytestmark = pytest.mark.nginx
+pytestmark = [pytest.mark.nginx, pytest.mark.skipif(not find_nginx(), reason="nginx is not installed")]
 RULES = RecordRules(86_400.0, 10**9, refuse=False)
 
 
@@ -74,9 +75,13 @@ class Callers:
             thread.start()
 
     def _call(self, kept: bool) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._gate.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._gate.port, timeout=40)
         while not self._end.is_set():
-            reply = ask(connection, "/v1/items", self._gate.key())
+            try:
+                reply = ask(connection, "/v1/items", self._gate.key())
+            except ConnectionError:  # a reload ends one that was idle, as when this thread had to wait for its turn
+                connection.close()
+                continue
             with self._lock:
                 self.answered += reply.status == 200
             if not kept:
@@ -86,7 +91,7 @@ class Callers:
     def end(self) -> int:
         self._end.set()
         for thread in self._threads:
-            thread.join(timeout=20)
+            thread.join(timeout=60)
         return self.answered
 
 
@@ -97,7 +102,7 @@ def test_a_call_is_on_record_with_its_key_operation_bytes_and_address(gate: Gate
     gate.call("/admin?x=1")
     told: list[Recorded] = []
     record = recorder(gate, journal, told)
-    eventually(lambda: (record.step(), len(recorded(journal)) >= 3)[1], within=10)
+    eventually(lambda: (record.step(), len(recorded(journal)) >= 3)[1])
     first, refused, hidden = sorted(recorded(journal), key=lambda request: request.status)  # in any order
     assert (first.key, first.operation, first.method, first.status) == (
         gate.key_id("alice"),
@@ -120,7 +125,7 @@ def test_a_key_in_an_address_is_never_on_record(gate: Gate, journal: Journal) ->
         gate.call(f"/v1/items?key={key}&a=1", {})
         gate.call(f"/nowhere/{key}", {})
         gate.call("/v1/items?a=2")
-        eventually(lambda: (gate.folder / CURRENT).read_bytes().count(b'"address":"127.0.0.1"') == 3, within=10)
+        eventually(lambda: (gate.folder / CURRENT).read_bytes().count(b'"address":"127.0.0.1"') == 3)
         text = (gate.folder / CURRENT).read_text()
         assert key not in text
         assert ("?a=2" in text) == whole
@@ -138,11 +143,11 @@ def test_no_call_is_lost_or_taken_twice_over_rotations(
     record = recorder(gate, journal, told)
     record.start()
     callers = Callers(gate)
-    ends = time.monotonic() + 8
+    begun = time.monotonic()
     seen = set()
-    while time.monotonic() < ends:
+    while (passed := time.monotonic() - begun) < 8 or (len(seen) < 3 and passed < 120):
         with suppress(FileNotFoundError):
-            seen.add((gate.folder / CURRENT).stat().st_ino)
+            seen.add((gate.folder / CURRENT).read_bytes()[:40])  # its name; an inode may be given to the next but one
         gate.reload()
     answered = callers.end()
     stop(gate)
@@ -206,13 +211,13 @@ def test_on_a_full_disk_calls_wait_in_the_log_and_are_taken_in_later(gate: Gate,
         fill(place)
         for _ in range(30):
             gate.call("/v1/items")
-        eventually(lambda: (gate.folder / CURRENT).read_bytes().count(b'"status":200') == 30, within=10)
+        eventually(lambda: (gate.folder / CURRENT).read_bytes().count(b'"status":200') == 30)
         record.step()
         assert [said.kind for said in told] == ["unrecorded"]
         assert "full" in told[0].trouble
         assert gate.call("/v1/items").status == 200  # "report": it goes on
         (place / "filler").unlink()
-        eventually(lambda: (record.step(), len(recorded(journal)) == 31)[1], within=10)
+        eventually(lambda: (record.step(), len(recorded(journal)) == 31)[1])
         assert [said.kind for said in told] == ["unrecorded", "recorded-again"]
         assert told[1].trouble == ""
         journal.close()
@@ -226,7 +231,7 @@ def test_with_refuse_no_call_passes_that_cannot_be_recorded(gate: Gate, tmp_path
         record = recorder(gate, journal, told, RecordRules(86_400.0, 10**9, refuse=True))
         gate.call("/v1/items")
         fill(place)
-        eventually(lambda: (record.step(), bool(told))[1], within=10)
+        eventually(lambda: (record.step(), bool(told))[1])
         assert gate.call("/v1/items").status == 401
         journal.close()
 
@@ -249,7 +254,7 @@ def test_whoever_listens_gets_every_batch_in_order(gate: Gate, journal: Journal)
     record.listeners.append(heard.extend)
     for n in range(4):
         gate.call(f"/v1/items/{n}")
-    eventually(lambda: (record.step(), len(heard) == 4)[1], within=10)
+    eventually(lambda: (record.step(), len(heard) == 4)[1])
     assert heard == recorded(journal)
 
 
@@ -258,7 +263,7 @@ def test_a_log_that_is_gone_is_said(gate: Gate, journal: Journal) -> None:
     told: list[Recorded] = []
     record = recorder(gate, journal, told)
     gate.call("/v1/items")
-    eventually(lambda: (record.step(), len(recorded(journal)) == 1)[1], within=10)
+    eventually(lambda: (record.step(), len(recorded(journal)) == 1)[1])
     (gate.folder / CURRENT).unlink()
     record.step()
     assert [said.kind for said in told] == ["log-missing"]
