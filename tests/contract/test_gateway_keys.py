@@ -1,6 +1,7 @@
 """Who gets through the real gateway."""
 
 import base64
+import time
 
 import pytest
 
@@ -142,8 +143,10 @@ class TestKeys:
         ways = [fresh.key(), {"Authorization": f"Bearer {key}"}, basic(key), basic(f"alice:{key}")]
         for _ in range(3):  # a wrong secret must not spend it
             fresh.call("/v1/items", {"X-API-Key": spoiled(key)})
+        begun = time.monotonic()
         got = [fresh.call("/v1/items", ways[n % 4]) for n in range(12)]
-        assert [answer.status for answer in got].count(200) == 6
-        assert got[-1].status == 429
-        assert got[-1].headers["Retry-After"] == "10"
+        more = int((time.monotonic() - begun) / 10)  # one each ten seconds
+        refused = [answer for answer in got if answer.status == 429]
+        assert 6 - more <= len(refused) <= 6
+        assert refused[-1].headers["Retry-After"] == "10"
         assert fresh.call("/v1/items", fresh.key("bob")).status == 200

@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,7 @@ def gate(fresh: Gate) -> Gate:
 
 
 def start(gate: Gate, own: dict[str, dict[str, Any]] | None = None, **limits: Any) -> Gate:
-    gate.changes["limits"] = Limits(**({"rate": MANY, "timeout": 10.0} | limits))
+    gate.changes["limits"] = Limits(**({"rate": MANY, "timeout": 30.0} | limits))
     gate.own = own or {}
     gate.part = gate.make()
     return gate.start()
@@ -43,7 +44,7 @@ def problem(reply: Reply, status: int) -> dict[str, Any]:
 
 def hold(gate: Gate, label: str) -> http.client.HTTPConnection:
     """A call that stays open until the backend's gate is opened."""
-    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
     connection.request("GET", "/v1/items/events", headers=gate.key(label))
     assert connection.getresponse().readline() == b"data: 0\n"
     return connection
@@ -60,25 +61,27 @@ class TestRates:
 
     def test_after_the_time_that_it_was_told_it_may_call_again(self, gate: Gate) -> None:
         start(gate, {"bob": {"rate": Rate(90, 60)}})
-        got = [gate.call("/v1/items", gate.key("bob")) for _ in range(120)]
-        late = [answer for answer in got if answer.status == 429]
+        late = slowed_down(lambda: gate.call("/v1/items", gate.key("bob")))
         assert late[-1].headers["Retry-After"] == "1"
         threading.Event().wait(1.0)
         assert gate.call("/v1/items", gate.key("bob")).status == 200
 
     def test_all_keys_together_have_a_limit_too(self, gate: Gate) -> None:
         start(gate, total_rate=Rate(6, 60))
+        begun = time.monotonic()
         got = [gate.call("/v1/items", gate.key(("alice", "bob")[n % 2])) for n in range(10)]
-        assert [answer.status for answer in got].count(200) == 6
-        assert got[-1].headers["Retry-After"] == "10"
-        assert "all keys together: 6 calls a minute" in problem(got[-1], 429)["detail"]
+        more = int((time.monotonic() - begun) / 10)  # one each ten seconds
+        refused = [answer for answer in got if answer.status == 429]
+        assert 4 - more <= len(refused) <= 4
+        assert refused[-1].headers["Retry-After"] == "10"
+        assert "all keys together: 6 calls a minute" in problem(refused[-1], 429)["detail"]
 
     def test_a_wrong_secret_spends_nobody_s_quota(self, gate: Gate) -> None:
-        start(gate, {"bob": {"rate": Rate(3, 60)}}, total_rate=Rate(10, 60))
+        start(gate, {"bob": {"rate": Rate(1, 60)}}, total_rate=Rate(10, 60))
         key = gate.keys["bob"]
         for _ in range(20):
             assert gate.call("/v1/items", {"X-API-Key": spoiled(key)}).status in (401, 429)
-        assert [gate.call("/v1/items", gate.key("bob")).status for _ in range(4)] == [200, 200, 200, 429]
+        assert [gate.call("/v1/items", gate.key("bob")).status for _ in range(2)] == [200, 429]
 
     def test_what_a_stranger_is_told_names_no_limit_of_a_key(self, gate: Gate) -> None:
         start(gate, rate=Rate(7, 60))
@@ -91,10 +94,14 @@ class TestRates:
         start(gate, {"bob": {"rate": Rate(4, 60)}})
         key = gate.keys["bob"]
         ways = [gate.key("bob"), {"Authorization": f"Bearer {key}"}, basic(key), basic(f"bob:{key}")]
+        begun = time.monotonic()
         assert [gate.call("/v1/items", way).status for way in ways] == [200] * 4
         gate.own = {"bob": {"rate": Rate(4, 60)}, "alice": {"rate": Rate(1, 60)}}
         gate.reload()
-        assert [gate.call("/v1/items", way).status for way in ways] == [429] * 4
+        again = [gate.call("/v1/items", way).status for way in ways]
+        more = int((time.monotonic() - begun) / 15)  # one each fifteen seconds
+        assert sorted(again) == [200] * again.count(200) + [429] * (4 - again.count(200))
+        assert again.count(200) <= more
         assert [gate.call("/v1/items").status for _ in range(2)] == [200, 429]
         gate.own = {}
         gate.reload()
