@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from exposer.procs import Ledger
+from tests.support import fake_cloudflared
 from tests.support.eventually import eventually
-from tests.support.exposure import EXPOSER, REPOSITORY, Exposure, get, sample_config
+from tests.support.exposure import EXPOSER, Exposure, get, sample_config
 from tests.support.ports import free_port
-from tests.support.unlucky import left, passing, processes
+from tests.support.unlucky import left, moody, passing, processes
 
 pytestmark = [pytest.mark.nginx, pytest.mark.slow]
 Make = Callable[..., Exposure]
 MOMENTS = 20
-STANDIN = REPOSITORY / "tests" / "support" / "fake_cloudflared.py"
 
 
 @pytest.fixture
@@ -67,18 +66,19 @@ def kill(pid: int) -> None:
         return
 
 
-def open_without_a_key(exposure: Exposure) -> list[str]:
+def open_without_a_key(exposure: Exposure, public: Callable[[str], str] = str) -> list[str]:
     """Everything of the exposure that answers somebody without a key with anything but a refusal.
 
-    The backend itself listens on loopback; the gateway and whatever a tunnel leads to is what counts.
+    The backend itself listens on loopback; the gateway and whatever a tunnel leads to is what counts. `public` is
+    where a stand-in answers for an address of the world outside; without a tunnel it says 530.
     """
     found = []
     for entry in Ledger(str(exposure.runtime / exposure.name / "ledger")).entries():
         address = entry.detail.get("listen") or ""
         url = entry.detail.get("url") or (f"http://{address}" if address else "")
         for path in ("/", "/api/notes", "/api/private", "/.exposer/nothing"):
-            status = get(f"{url}{path}").status if url else 0
-            if status not in (0, 401, 429, 502, 503, 504):
+            status = get(f"{public(url)}{path}").status if url else 0
+            if status not in (0, 401, 429, 502, 503, 504, 530):
                 found.append(f"{entry.role} {url}{path}: {status}")
     return found
 
@@ -134,7 +134,7 @@ def test_killed_at_any_moment_of_a_start_nothing_stands_open(victim: Exposure, w
         pause(moment)
         for pid in supervisors(victim) if whom == "supervisor" else [process.pid]:
             kill(pid)
-        process.wait(60)
+        process.wait(120)
         victim.key = shown_key(victim) or victim.key
         assert open_without_a_key(victim) == [], told
         assert not tunnel_without_gateway(victim), told
@@ -155,49 +155,56 @@ def test_killed_at_any_moment_of_a_start_nothing_stands_open(victim: Exposure, w
 
 def test_a_tunnel_is_never_left_running_without_a_gateway_that_was_proved(make_exposure: Make, tmp_path: Path) -> None:
     """With a real process as the tunnel: whenever it lives, its gateway is on record and refuses."""
-    program = tmp_path / "cloudflared"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {STANDIN} "$@"\n')
-    program.chmod(0o755)
+    program = fake_cloudflared.install(tmp_path)
     tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
     exposure = make_exposure(sample_config(free_port()).replace('provider = "local"', tunnel))
     chance = random.Random(7)
+
+    def outside(url: str) -> str:
+        return url if url.startswith("http://127.") else fake_cloudflared.public(program)
+
     for _ in range(5):
         process = begin(exposure, "up", "-d", "--timeout", "5s")
         pause(chance.uniform(0.3, 2.5))
         for pid in supervisors(exposure):
             kill(pid)
-        process.wait(60)
+        process.wait(120)
         assert not tunnel_without_gateway(exposure)
-        assert open_without_a_key(exposure) == []
+        assert open_without_a_key(exposure, outside) == []
         assert exposure.run("down").returncode == 0
         assert not (remains := [line for line in left(exposure) if "first key" not in line]), remains
 
 
-def test_a_start_whose_watcher_was_killed_hands_its_key_to_the_next(victim: Exposure) -> None:
+@pytest.fixture
+def sluggish(make_exposure: Make) -> Exposure:
+    """Its start takes so long that there is time to kill who watches it."""
+    return make_exposure(moody(free_port(), "slow=5"))
+
+
+def test_a_start_whose_watcher_was_killed_hands_its_key_to_the_next(sluggish: Exposure) -> None:
     """Nobody saw the first key: the next `up -d` joins in, or finds it online, and shows a new one."""
-    process = begin(victim, "up", "-d")
-    eventually(lambda: supervisors(victim))
+    process = begin(sluggish, "up", "-d")
+    eventually(lambda: supervisors(sluggish))
     kill(process.pid)
     process.wait()
-    eventually(lambda: victim.phase() == "online", within=20)
-    done = victim.run("up", "-d", "--json")
+    eventually(lambda: sluggish.phase() == "online", within=60)
+    done = sluggish.run("up", "-d", "--json")
     said = json.loads(done.stdout)
     assert said["first_key"] is not None
-    victim.url, victim.key = said["public_url"], said["first_key"]["key"]
-    eventually(lambda: victim.get("/api/notes").status == 200)
-    assert passing(victim) == ["default"]
-    assert json.loads(victim.run("up", "-d", "--json").stdout)["first_key"] is None
+    sluggish.url, sluggish.key = said["public_url"], said["first_key"]["key"]
+    eventually(lambda: sluggish.get("/api/notes").status == 200)
+    assert passing(sluggish) == ["default"]
+    assert json.loads(sluggish.run("up", "-d", "--json").stdout)["first_key"] is None
 
 
-def test_an_up_beside_a_start_under_way_joins_it_once_its_watcher_is_gone(victim: Exposure) -> None:
-    process = begin(victim, "up", "-d")
-    eventually(lambda: supervisors(victim))
-    before = supervisors(victim)
+def test_an_up_beside_a_start_under_way_joins_it_once_its_watcher_is_gone(sluggish: Exposure) -> None:
+    process = begin(sluggish, "up", "-d")
+    before = eventually(lambda: supervisors(sluggish))
     kill(process.pid)
     process.wait()
-    victim.up()
-    assert supervisors(victim) == before
-    assert victim.get("/api/notes").status == 200
+    sluggish.up()
+    assert supervisors(sluggish) == before
+    assert sluggish.get("/api/notes").status == 200
 
 
 def test_down_beside_a_start_wins(victim: Exposure) -> None:
@@ -206,7 +213,7 @@ def test_down_beside_a_start_wins(victim: Exposure) -> None:
         process = begin(victim, "up", "-d")
         pause(chance.uniform(0.05, 1.0))
         assert victim.run("down").returncode == 0
-        code = process.wait(60)
+        code = process.wait(120)
         remains = left(victim)
         if code == 0:  # `down` came before there was anything, or after it was online
             assert victim.run("down").returncode == 0
@@ -224,7 +231,7 @@ def test_an_up_at_any_moment_of_a_down_does_not_fail(victim: Exposure, words: tu
         moment = chance.uniform(0.1, 1.0)
         pause(moment)
         up = victim.run("up", "-d")
-        text, _ = down.communicate(timeout=90)
+        text, _ = down.communicate(timeout=180)
         told = f"up {number}, {moment:.3f} s after the down: {up.stderr}"
         assert up.returncode == 0, told
         assert down.returncode == 0, (told, text)

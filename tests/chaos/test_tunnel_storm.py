@@ -6,6 +6,7 @@ EXPOSER_TEST_STORM=200 makes it long (about ten minutes for each provider), EXPO
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +69,6 @@ def freeze(pid: int, wind: random.Random) -> None:
 
 
 def pause(seconds: float) -> None:
-    import time
-
     time.sleep(seconds)
 
 
@@ -215,6 +214,12 @@ def ngrok(tmp_path: Path, make_exposure: Callable[..., Exposure], wind: random.R
     )
 
 
+def one_is_open(folder: Path) -> bool:
+    names = os.listdir(folder)
+    assert len(names) <= 1, names
+    return bool(names)
+
+
 def group_of(pid: int) -> int:
     try:
         return os.getpgid(pid)
@@ -239,6 +244,19 @@ def families(exposure: Exposure) -> int:
     return len({group for pid in processes(exposure) if (group := group_of(pid))})
 
 
+def settled_families(exposure: Exposure) -> int:
+    """The same, once it has stayed so for three seconds: a part that is made or tried out aside comes and goes."""
+    seen: list[tuple[int, float]] = []  # how many there were, and since when
+
+    def lasts() -> int:
+        number, now = families(exposure), time.monotonic()
+        if not seen or seen[-1][0] != number:
+            seen.append((number, now))
+        return number if now - seen[-1][1] > 3.0 else 0
+
+    return eventually(lasts)
+
+
 @pytest.mark.parametrize(
     "provider",
     [*SSH, "cloudflared", "ngrok"],
@@ -251,21 +269,22 @@ def test_it_is_online_again_after_each_blow_and_nothing_piles_up(
     eventually(scene.answers, within=30)
     both = exposure.runtime / exposure.name / "gateway" / "open"
     eventually(lambda: provider != "standby" or exposure.pid("standby"), within=30)
-    groups, begun = families(exposure), (0, 0)
+    groups, begun = settled_families(exposure), (0, 0)
     for number in range(max(BLOWS, WARM_UP + 1)):
         if number == WARM_UP:
             begun = weight(supervisor)
         wind.choice(scene.blows)()
         pause(wind.uniform(0.0, 1.0))
         scene.expect_back(number)
-        assert not both.is_dir() or len(os.listdir(both)) == 1
+        # one opens after the other has closed, never before; just then it may be none
+        eventually(lambda: not both.is_dir() or one_is_open(both))
         pause(wind.uniform(0.0, 2.0))
     assert exposure.pid("supervisor") == supervisor, "the supervisor itself did not last"
-    eventually(lambda: families(exposure) == groups, within=20)
-    eventually(lambda: weight(supervisor)[0] <= begun[0] + 4, within=20)
+    eventually(lambda: families(exposure) == groups, within=60)
+    eventually(lambda: weight(supervisor)[0] <= begun[0] + 4)
     assert weight(supervisor)[1] <= begun[1] + 16 + BLOWS // 50
     exposure.run("down")
-    eventually(lambda: not processes(exposure), within=20)
+    eventually(lambda: not processes(exposure))
 
 
 @pytest.mark.parametrize("provider", [pytest.param("ssh", marks=pytest.mark.ssh), "cloudflared", "ngrok"])
@@ -307,4 +326,4 @@ def test_a_named_tunnel_keeps_its_address_when_its_agent_is_killed(
     eventually(lambda: exposure.pid("tunnel") not in (0, before), within=30)
     exposure.wait_for("online", within=30)
     assert exposure.status()["public_url"] == "https://api.example.org"
-    assert get(f"{fake_cloudflared.public(binary)}/api/notes", exposure.key).status == 200
+    eventually(lambda: get(f"{fake_cloudflared.public(binary)}/api/notes", exposure.key).status == 200)
