@@ -109,7 +109,7 @@ def test_a_program_that_writes_much_does_not_fill_the_disk(stage: Stage, command
 
 def test_a_program_that_never_gets_healthy_is_ended(stage: Stage, command: dict[str, object]) -> None:
     with pytest.raises(TimeoutExceededError, match="GET /health answers 503"):
-        stage.start(**{**command, "env": {**LOOPBACK, "SICK": "1"}, "start_timeout": 5.0})
+        stage.start(**{**command, "env": {**LOOPBACK, "SICK": "1"}, "start_timeout": 10.0})
     (entry,) = stage.ledger
     assert entry.process is not None
     assert not entry.process.alive()

@@ -205,7 +205,7 @@ class TestRequest:
 
 
 def test_a_busy_connection_serves_many_calls(gate: Gate) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
     for _ in range(50):
         assert ask(connection, "/v1/items", gate.key()).status == 200
     connection.close()

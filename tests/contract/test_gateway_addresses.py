@@ -35,7 +35,7 @@ def make_gate(tmp_path: Path) -> Iterator[Callable[..., Gate]]:
 
 def call(gate: Gate, address: str, headers: dict[str, str], target: str = "/v1/items") -> wire.Answer:
     return wire.request(
-        f"unix:{gate.folder / DOOR}", target, headers={**headers, **({CALLER: address} if address else {})}
+        f"unix:{gate.folder / DOOR}", target, headers={**headers, **({CALLER: address} if address else {})}, timeout=40
     )
 
 
@@ -144,7 +144,7 @@ def test_without_any_way_to_show_a_key_everything_is_refused_whatever_the_addres
         for target in ("/v1/items", "/nothing"):
             assert refusal(gate, INSIDE, way, target).status == 401
             assert gate.refusal(target, way).status == 401
-    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
     connection.request("GET", f"/v1/items?key={key}")
     assert connection.getresponse().status in (401, 429)
     connection.close()

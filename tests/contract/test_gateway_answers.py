@@ -45,7 +45,7 @@ class TestAnswer:
         assert hashlib.sha256(answer.body).hexdigest() == answer.headers["ETag"]
 
     def test_events_arrive_one_by_one(self, gate: Gate) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=40)
         connection.request("GET", "/v1/items/events", headers=gate.key())
         response = connection.getresponse()
         for number in range(3):
@@ -127,8 +127,8 @@ class TestSecrets:
         fresh.start()
         fresh.call("/v1/items/private-7?secret=query")
         fresh.refusal(f"/v1/items?k={fresh.keys['bob']}", {})
-        lines = eventually(lambda: (found := log(fresh)) and len(found) >= 2 and found)
-        (line,) = (line for line in lines if line["key"])  # each worker writes when it likes
+        eventually(lambda: {line["status"] for line in log(fresh)} >= {200, 401})  # each worker writes when it likes
+        (line,) = (line for line in log(fresh) if line["key"])
         assert line | {"time": 0, "duration": 0, "request": ""} == {
             "time": 0,
             "key": fresh.key_id("alice"),
@@ -149,8 +149,8 @@ class TestSecrets:
         assert gate.entry.process is not None
         workers = gate.part._runner.workers(gate.entry.process)
         assert len(workers) == 2
-        for worker in workers:
-            assert Path(f"/proc/{worker.pid}").stat().st_uid != 0
+        for worker in workers:  # a worker begins as root and is somebody else before it answers
+            eventually(lambda path=f"/proc/{worker.pid}": Path(path).stat().st_uid != 0)
         assert gate.call("/v1/items").status == 200
         assert gate.folder.stat().st_mode & 0o777 == 0o710
 
@@ -165,7 +165,7 @@ class TestUpstream:
                 listener.bind("backend.sock")
             (fresh.folder / "backend.sock").chmod(0o666)  # the folder around it is closed
             listener.listen()
-            thread = threading.Thread(target=answer_once, args=(listener,))
+            thread = threading.Thread(target=answer_once, args=(listener,), daemon=True)
             thread.start()
             assert fresh.call("/v1/items?over=unix").body == b"GET /v1/items?over=unix HTTP/1.1"
             thread.join(5)
@@ -209,7 +209,7 @@ def tls_backend(certified: str) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{certified}.crt", f"{certified}.key")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer_over_tls, args=(listener, context))
+        thread = threading.Thread(target=answer_over_tls, args=(listener, context), daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         thread.join(10)

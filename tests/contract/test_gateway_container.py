@@ -68,7 +68,7 @@ class Front:
 
     def status(self, entry: Entry, key: str = "", path: str = "/request") -> int:
         headers = {"X-API-Key": key} if key else {}
-        return wire.request(f"http://{entry.detail['listen']}", path, headers=headers).status
+        return wire.request(f"http://{entry.detail['listen']}", path, headers=headers, timeout=30).status
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_the_tunnel_s_socket_leads_into_the_container_and_is_gone_with_it(front:
     assert wire.request(f"unix:{door}", "/request", headers={"X-API-Key": front.key}).status == 200
     assert wire.request(f"unix:{door}", "/request").status == 401
     docker("kill", container_of(front))
-    assert procs.wait_until(lambda: part.look(entry).alive is False, 5)
+    assert procs.wait_until(lambda: part.look(entry).alive is False, 30)
     part, entry = front.start()
     assert wire.request(f"unix:{door}", "/request", headers={"X-API-Key": front.key}).status == 200
     part.stop(entry)
@@ -167,7 +167,7 @@ def test_a_stopped_gateway_is_gone_with_its_container(front: Front) -> None:
 def test_a_killed_gateway_is_seen_and_the_next_one_starts(front: Front) -> None:
     part, entry = front.start()
     docker("kill", container_of(front))
-    assert procs.wait_until(lambda: part.look(entry).alive is False, 5)
+    assert procs.wait_until(lambda: part.look(entry).alive is False, 30)
     _, entry = front.start()
     assert front.status(entry, front.key) == 200
 

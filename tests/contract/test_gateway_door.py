@@ -40,7 +40,7 @@ def make_gate(tmp_path: Path) -> Iterator[Callable[..., Gate]]:
 
 def by_door(gate: Gate, target: str = "/v1/items", **headers: str) -> wire.Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return wire.request(f"unix:{gate.folder / DOOR}", target, headers=named)
+    return wire.request(f"unix:{gate.folder / DOOR}", target, headers=named, timeout=40)
 
 
 def addresses(gate: Gate, count: int) -> list[object]:

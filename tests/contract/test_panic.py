@@ -57,7 +57,7 @@ class Exposure:
 
     def panic(self, *argv: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*PANIC, *argv], capture_output=True, text=True, timeout=60, cwd=cwd or self.root, check=False
+            [*PANIC, *argv], capture_output=True, text=True, timeout=120, cwd=cwd or self.root, check=False
         )
 
 
@@ -157,7 +157,7 @@ def test_json_is_one_document(exposure: Exposure) -> None:
     assert (said["schema"], done.returncode, done.stderr) == (1, 0, "")
     (one,) = said["exposures"]
     assert (one["name"], one["locked"], one["trouble"], one["still_open"]) == (NAME, True, [], [])
-    assert 0 < said["cut_ms"] < 5000
+    assert 0 < said["cut_ms"] < 30_000
 
 
 def test_quiet_is_quiet(exposure: Exposure) -> None:
@@ -354,7 +354,7 @@ def test_two_at_once_do_not_disturb_each_other(exposure: Exposure) -> None:
         subprocess.Popen(PANIC, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=exposure.root)
         for _ in range(3)
     ]
-    said = [one.communicate(timeout=60) for one in both]
+    said = [one.communicate(timeout=120) for one in both]
     assert [one.returncode for one in both] == [0, 0, 0], said
     eventually(lambda: exposure.dead(*ALL))
     assert exposure.places.locked()
@@ -447,7 +447,7 @@ def test_called_from_inside_a_group_that_is_cut_it_comes_to_its_end(tmp_path: Pa
             assert supervisor is not None
             made.ledger.append(Entry("supervisor", supervisor))
             go.write_text("go\n")
-            said, _ = shell.communicate(timeout=30)
+            said, _ = shell.communicate(timeout=120)
             assert shell.returncode == -signal.SIGKILL
         assert b"never" not in said
         assert b"offline after" in said
@@ -564,7 +564,7 @@ def test_a_closed_terminal_an_impatient_ctrl_c_or_the_end_of_its_service_does_no
         eventually(exposure.places.locked)
         for number in numbers:
             panic.send_signal(number)
-        panic.communicate(timeout=30)
+        panic.communicate(timeout=120)
         assert panic.returncode == 8
     assert report_of(exposure)["still_open"]
 

@@ -48,7 +48,7 @@ def test_a_state_folder_that_hangs_delays_nothing_and_is_said(exposure: Exposure
     assert done.returncode == 1
     assert said["exposures"][0]["locked"] is False
     assert any("does not answer" in line for line in said["exposures"][0]["trouble"])
-    assert said["cut_ms"] < 5000
+    assert said["cut_ms"] < 30_000
 
 
 def test_a_state_root_that_hangs_does_not_hide_what_runs(exposure: Exposure) -> None:
@@ -264,7 +264,7 @@ def test_the_guard_that_cuts_survives_its_own_cut(exposure: Exposure) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, start_new_session=True, cwd=exposure.root) as guard:
         exposure.ledger.append(Entry("guard", ProcessId.of(guard.pid)))
-        said, _ = guard.communicate(b"go\n", timeout=30)
+        said, _ = guard.communicate(b"go\n", timeout=120)
         assert (guard.returncode, said) == (0, b"[] []\n")
     eventually(lambda: exposure.dead(*ALL))
 

@@ -84,7 +84,7 @@ def test_somebody_else_cannot_end_what_he_can_read_of_and_that_is_said(visible: 
 def panic_where(mounted: str) -> subprocess.CompletedProcess[str]:
     """A panic in a world of mounts of its own, made by that command."""
     argv = ["unshare", "--mount", "sh", "-c", f'{mounted} && exec "$@"', "sh", sys.executable, "-m", "exposer.panic"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     if "unshare failed" in done.stderr or "mount:" in done.stderr:
         pytest.skip("no mounts of our own here")
     return done

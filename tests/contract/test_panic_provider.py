@@ -76,7 +76,7 @@ def test_a_cloudflare_tunnel_gets_a_new_secret_and_loses_its_connections(exposur
         job = {"provider": "cloudflared", "account": "acc", "tunnel": "tun", "api": url}
         with_job(exposure, credential=secret_file(exposure), **job)
         assert exposure.panic().returncode == 0
-        eventually(lambda: "provider" in report_of(exposure), within=20)
+        eventually(lambda: "provider" in report_of(exposure))
     path = "/accounts/acc/cfd_tunnel/tun"
     assert [(method, where) for method, where, _, _ in asked] == [("PATCH", path), ("DELETE", f"{path}/connections")]
     assert len(asked[0][2]["tunnel_secret"]) == 44
@@ -94,7 +94,7 @@ def test_of_ngrok_our_own_session_is_stopped_and_its_authtoken_deleted(
     with api() as (url, asked):
         with_job(exposure, credential="env:NGROK_API", provider="ngrok", metadata="exposer:one", api=url)
         assert exposure.panic().returncode == 0
-        eventually(lambda: "provider" in report_of(exposure), within=20)
+        eventually(lambda: "provider" in report_of(exposure))
     calls = [(method, where) for method, where, _, _ in asked]
     assert calls == [
         ("GET", "/tunnel_sessions"),
@@ -113,7 +113,7 @@ def test_of_two_tunnels_each_is_cut_at_its_own_provider(exposure: Exposure, monk
         jobs = [{"provider": "cloudflared", **place}, second]
         exposure.ledger.append(Entry("supervisor", supervisor, detail={"at_provider": jobs}))
         assert exposure.panic().returncode == 0
-        eventually(lambda: "provider" in report_of(exposure), within=20)
+        eventually(lambda: "provider" in report_of(exposure))
     assert [method for method, *_ in asked] == ["PATCH", "DELETE", "GET", "POST", "DELETE"]
     assert len(report_of(exposure)["provider"]) == 4
 
@@ -126,7 +126,7 @@ def test_what_goes_wrong_there_is_in_the_report_and_changes_nothing_here(exposur
         with_job(exposure, credential=credential, provider="ngrok", metadata="exposer:one", api=where)
         assert exposure.panic().returncode == 0
         eventually(lambda: exposure.dead(*ALL))
-        eventually(lambda: "provider" in report_of(exposure), within=20)
+        eventually(lambda: "provider" in report_of(exposure))
     (said,) = report_of(exposure)["provider"]
     assert "could not be cut at its provider" in said
     assert SECRET not in said
