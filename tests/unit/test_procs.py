@@ -21,7 +21,7 @@ from tests.support.eventually import eventually
 from tests.support.families import family
 
 Spawn = Callable[..., ProcessId]
-AT_ONCE = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+AT_ONCE = ((signal.SIGTERM, 60.0), (signal.SIGKILL, 60.0))
 
 
 @pytest.fixture
@@ -257,15 +257,15 @@ def test_a_process_that_ignores_sigterm_is_killed_after_its_patience(spawn: Spaw
     process = spawn("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done")
     eventually(lambda: says(tmp_path / "log", "ready"))
     begun = time.monotonic()
-    assert procs.stop(process, ((signal.SIGTERM, 0.4), (signal.SIGKILL, 5.0)))
-    assert 0.4 <= time.monotonic() - begun < 4
+    assert procs.stop(process, ((signal.SIGTERM, 0.4), (signal.SIGKILL, 60.0)))
+    assert time.monotonic() - begun >= 0.4
     assert procs.exit_code(process.pid) == -signal.SIGKILL
 
 
 def test_a_stopped_process_can_be_ended(spawn: Spawn) -> None:
     process = spawn("sleep", "300")
     process.signal(signal.SIGSTOP)
-    assert procs.stop(process, ((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0)))
+    assert procs.stop(process, ((signal.SIGTERM, 0.2), (signal.SIGKILL, 60.0)))
     assert not process.alive()
 
 
@@ -359,7 +359,7 @@ def test_ten_thousand_dead_entries_are_passed_over_quickly() -> None:
     dead = [ProcessId(2**21 + n, "1", procs.boot_id()) for n in range(10_000)]
     begun = time.monotonic()
     assert not any(process.signal_group(signal.SIGKILL) for process in dead)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60
 
 
 def test_the_exit_code_of_a_child_is_kept(spawn: Spawn) -> None:
@@ -378,8 +378,8 @@ def test_a_short_command_gives_its_output_and_its_code() -> None:
 def test_a_command_that_takes_too_long_is_ended_though_its_child_holds_the_pipe() -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match="did not end within"):
-        procs.run(["sh", "-c", "sleep 30 & exec sleep 300"], timeout=0.3)
-    assert time.monotonic() - begun < 15
+        procs.run(["sh", "-c", "sleep 200 & exec sleep 300"], timeout=0.3)
+    assert time.monotonic() - begun < 60
 
 
 def test_a_short_command_inherits_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def live():
 def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     """Runs a parent to its end."""
     argv = [sys.executable, "-c", BEGINNING + code, str(folder)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_it_prepares_at_once_and_works_once_it_is_on_record(tmp_path: Path) -> None:
@@ -42,10 +42,10 @@ def test_it_prepares_at_once_and_works_once_it_is_on_record(tmp_path: Path) -> N
 def record(identity):
     mark("on-record", f"{identity.alive()} {os.path.exists(here('ran'))}")
 child = procs.fork(live, log=here("log"), prepare=lambda: mark("prepared"))
-assert procs.wait_until(lambda: os.path.exists(here("prepared")), 10)
+assert procs.wait_until(lambda: os.path.exists(here("prepared")), 60)
 assert not procs.wait_until(lambda: os.path.exists(here("ran")), 0.3), "it did not wait"
 identity = child.begin(record)
-assert procs.wait_until(lambda: procs.exit_code(identity.pid) == 7, 10), procs.exit_code(identity.pid)
+assert procs.wait_until(lambda: procs.exit_code(identity.pid) == 7, 60), procs.exit_code(identity.pid)
 assert not identity.alive()
 """,
     )
@@ -118,7 +118,7 @@ def live():
     raise RuntimeError("a bug")
 try:
     identity = procs.fork(live, log=here("log"), title="my-own-name").begin(lambda identity: None)
-    procs.wait_until(lambda: procs.exit_code(identity.pid) is not None, 10)
+    procs.wait_until(lambda: procs.exit_code(identity.pid) is not None, 60)
     print(procs.exit_code(identity.pid))
 finally:
     mark(f"end-{os.getpid()}")
@@ -139,13 +139,13 @@ def test_a_lock_that_its_parent_lets_go_of_is_free(tmp_path: Path) -> None:
         """
 lock = files.FileLock(here("lock"))
 lock.acquire()
-child = procs.fork(lambda: time.sleep(60) or 0, log=here("log"))
+child = procs.fork(lambda: time.sleep(300) or 0, log=here("log"))
 identity = child.begin(lambda identity: None)
 lock.release()
 free = files.FileLock(here("lock")).acquire(wait=False) or procs.wait_until(
-    lambda: files.FileLock(here("lock")).acquire(wait=False), 5)
+    lambda: files.FileLock(here("lock")).acquire(wait=False), 30)
 identity.signal(signal.SIGKILL)
-assert procs.wait_until(lambda: procs.exit_code(identity.pid) == -9, 10)
+assert procs.wait_until(lambda: procs.exit_code(identity.pid) == -9, 60)
 assert free, "the copy holds it"
 """,
     )

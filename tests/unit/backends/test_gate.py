@@ -20,7 +20,7 @@ SHOW = "import json, os; print(json.dumps({k: os.environ.get(k) for k in ('A', '
 def through(secrets: dict[str, str], shell: str = "sh", marker: str = "e" * 32) -> dict[str, str]:
     data = gate.assignments({name: Secret(value) for name, value in secrets.items()}, marker)
     program = gate.entrypoint([sys.executable, "-I", "-S", "-c", SHOW], (shell,))
-    done = subprocess.run(program, input=data, capture_output=True, check=True, timeout=20)
+    done = subprocess.run(program, input=data, capture_output=True, check=True, timeout=120)
     assert done.stderr == b""
     return {name: value for name, value in json.loads(done.stdout).items() if value is not None}
 

@@ -33,7 +33,7 @@ def stopped(pid: int) -> bool:
 
 def test_a_stopped_process_is_killed_when_its_deadline_has_passed() -> None:
     pid = child(lambda deadline: deadline.put(0.3))
-    eventually(lambda: started_at(pid) is None, within=10)
+    eventually(lambda: started_at(pid) is None)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
@@ -49,8 +49,8 @@ def test_the_last_word_counts_and_nothing_is_a_word_too() -> None:
     pids = [child(taken_back), child(lambda deadline: deadline.put(3600.0)), child(lambda deadline: None)]
     other = child(brought_forward)
     try:
-        eventually(lambda: started_at(other) is None, within=30)
-        eventually(lambda: all(stopped(pid) for pid in pids), within=10)
+        eventually(lambda: started_at(other) is None)
+        eventually(lambda: all(stopped(pid) for pid in pids))
     finally:
         for pid in (*pids, other):
             os.kill(pid, signal.SIGKILL)

@@ -83,9 +83,9 @@ def test_a_part_is_tied_when_it_goes_on_record_and_ends_with_the_leash(places: P
         with held(places) as pid:
             before = tied(pid)
             ledger.append(Entry("tunnel", tunnel))
-            eventually(lambda: tied(pid) == before + 1, within=20)
+            eventually(lambda: tied(pid) == before + 1)
             ledger.keep(lambda entry: entry.role != "supervisor")  # another file in its place
             ledger.append(Entry("gateway", gateway))
-            eventually(lambda: tied(pid) == before + 2, within=20)
+            eventually(lambda: tied(pid) == before + 2)
         eventually(lambda: not any(process.alive() for process in (tunnel, gateway, *members, *workers)))
         assert stranger.alive()

@@ -110,7 +110,7 @@ def test_one_that_leads_no_group_ends_alone(holder: Holder) -> None:
         process = ProcessId.of(child.pid)
         assert process is not None
         kill(holder(lambda tethers: tethers.hold([process])))
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
 
 
 def handles() -> int:

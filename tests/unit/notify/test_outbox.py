@@ -19,7 +19,7 @@ class Someone:
         self.error: Exception | None = None
 
     def send(self, notice: Notice) -> None:
-        self.free.wait(20)
+        self.free.wait(300)
         if self.error:
             raise self.error
         self.got.append(notice)
@@ -54,7 +54,7 @@ def test_trouble_with_one_notice_is_told_and_the_next_still_goes_out() -> None:
         assert "it is online" in troubles.pop()
     someone.error = None
     outbox.put(NOTICE)
-    outbox.close(5)
+    outbox.close(60)
     assert someone.got == [NOTICE]
 
 
@@ -65,5 +65,5 @@ def test_what_is_on_its_way_goes_out_although_the_config_has_changed() -> None:
     outbox.put(NOTICE)
     outbox.follow((after,))
     outbox.put(NOTICE)
-    outbox.close(5)
+    outbox.close(60)
     eventually(lambda: before.got == after.got == [NOTICE])

@@ -22,10 +22,10 @@ def test_what_hangs_is_left_and_what_fails_gives_what_was_to_be_given_instead() 
     hangs = threading.Event()
     begun = time.monotonic()
     assert within(0.2, hangs.wait, "left") == "left"
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     hangs.set()
-    assert within(10, lambda: 1 / 0, "failed") == "failed"
-    assert within(10, lambda: "done") == "done"
+    assert within(60, lambda: 1 / 0, "failed") == "failed"
+    assert within(60, lambda: "done") == "done"
 
 
 def test_nothing_is_waited_for_where_no_time_is_given() -> None:
@@ -33,7 +33,7 @@ def test_nothing_is_waited_for_where_no_time_is_given() -> None:
     attempt = Attempt(hangs.wait)
     assert not attempt.over(0)
     hangs.set()
-    assert attempt.over(10)
+    assert attempt.over(60)
 
 
 def test_a_machine_that_stands_still_for_a_moment_takes_nothing_from_the_time() -> None:

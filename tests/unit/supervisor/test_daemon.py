@@ -58,7 +58,7 @@ def daemon(places: Places) -> Iterator[Daemon]:
 def ends(job: Callable[[], None]) -> bool:
     thread = threading.Thread(target=job, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     return not thread.is_alive()
 
 

@@ -21,7 +21,7 @@ def test_status_is_answered_at_once() -> None:
 def test_down_is_an_order_to_the_loop() -> None:
     inbox = Inbox()
     assert "error" not in orders.answer({"command": "down"}, inbox.put, status)
-    assert inbox.get(timeout=5) == Down()
+    assert inbox.get(timeout=60) == Down()
 
 
 @pytest.mark.parametrize("why", ["", "there is no second tunnel"])
@@ -29,7 +29,7 @@ def test_use_is_answered_when_the_loop_has_carried_it_out(why: str) -> None:
     inbox = Inbox()
 
     def loop() -> None:
-        order = inbox.get(timeout=5)
+        order = inbox.get(timeout=60)
         assert isinstance(order, Use)
         assert order.role == "standby"
         order.answer(why)

@@ -6,7 +6,7 @@ from exposer.state.facts import Fact, Failed, Stopped
 from exposer.supervisor.inbox import Inbox
 from exposer.supervisor.workers import Workers
 
-SOON = 5.0
+SOON = 60.0
 
 
 def one(workers: Workers, *, at_once: bool = False) -> threading.Event:

@@ -67,7 +67,7 @@ def test_own_files_that_do_not_belong_together_are_told_and_none_of_their_text_i
     with pytest.raises(ConfigError, match="belong together") as caught:
         served.pair()
     assert "PRIVATE" not in str(caught.value)
-    key.write_text(one.key.reveal())
+    put(key, one.key.reveal())
     assert served.pair() == one
     key.unlink()
     with pytest.raises(ConfigError, match="No such file"):
@@ -101,6 +101,14 @@ def test_clock_skew_a_certificate_that_is_not_valid_yet_is_told_with_this_machin
     assert "see: date" in caught.value.hint
 
 
+def put(path: Path, text: str) -> None:
+    """Another file in its place: one of the same size that is written over in the same tick of the kernel's clock looks
+    the same."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    beside.replace(path)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -120,8 +128,8 @@ def test_own_files_that_become_unfit_are_refused_with_the_last_good_pair_in_forc
 
     def write(host: str, begins: datetime, days: int = 90) -> Pair:
         pair = self_signed(host, begins, days)
-        chain.write_text(pair.certificate)
-        key.write_text(pair.key.reveal())
+        put(chain, pair.certificate)
+        put(key, pair.key.reveal())
         return pair
 
     good = write(HOST, now - timedelta(days=1))
@@ -129,9 +137,9 @@ def test_own_files_that_become_unfit_are_refused_with_the_last_good_pair_in_forc
     assert served.pair() == good
     match wrong:
         case "torn":
-            chain.write_text(good.certificate[:200])
+            put(chain, good.certificate[:200])
         case "another key":
-            key.write_text(self_signed(HOST, now, 9).key.reveal())
+            put(key, self_signed(HOST, now, 9).key.reveal())
         case "gone":
             chain.unlink()
         case "ended":
