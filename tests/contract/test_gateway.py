@@ -93,7 +93,7 @@ class TestPaths:
         assert gate.status("/v1/items/" + "%E6%96%87" * 850) == 200
         assert gate.status("/v1/items/" + "%E6%96%87" * 1000) == 414
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.lists(
             st.sampled_from(

@@ -63,7 +63,7 @@ class Exposure:
     def write(self, config: str) -> None:
         self.file.write_text(f'version = 1\nname = "{self.name}"\n{config}')
 
-    def run(self, *words: str, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*EXPOSER, "--file", str(self.file), *words],
             env=self.env | env,
@@ -135,7 +135,7 @@ class Exposure:
     def close(self) -> None:
         """Ends everything, whatever happened."""
         self.run("unlock", "--yes", self.name)
-        self.run("down", "--purge", "--yes", timeout=90)
+        self.run("down", "--purge", "--yes", timeout=180)
 
 
 def sample_config(port: int, extra: str = "") -> str:

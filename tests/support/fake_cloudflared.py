@@ -195,7 +195,7 @@ class Metrics(http.server.BaseHTTPRequestHandler):
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=40)
         self.path = path
 
     def connect(self):
@@ -207,7 +207,7 @@ class UnixConnection(http.client.HTTPConnection):
 def connection_to(service):
     if service.startswith("unix:"):
         return UnixConnection(service.removeprefix("unix:"))
-    return http.client.HTTPConnection(service.partition("://")[2], timeout=10)
+    return http.client.HTTPConnection(service.partition("://")[2], timeout=40)
 
 
 class Public(http.server.BaseHTTPRequestHandler):

@@ -214,7 +214,7 @@ class Public(http.server.BaseHTTPRequestHandler):
             return self.say(200, b"<html>You are about to visit</html>", code=6024)
         upstream = next(iter(self.agent.endpoints.values()))["upstream"]["url"]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        origin = http.client.HTTPConnection(upstream.partition("://")[2], timeout=10)
+        origin = http.client.HTTPConnection(upstream.partition("://")[2], timeout=40)
         try:
             origin.request(self.command, self.path, body=body or None, headers=dict(self.headers))
             answer = origin.getresponse()

@@ -61,7 +61,7 @@ def left(exposure: Exposure) -> list[str]:
     """What an exposure that is offline must not have: processes, runtime files, keys nobody was given. A guard's copy
     that was just being made ends by itself when it finds the runtime folder gone."""
     with suppress(AssertionError):
-        eventually(lambda: not any("exposer.guard" in argv for argv in processes(exposure).values()), within=10)
+        eventually(lambda: not any("exposer.guard" in argv for argv in processes(exposure).values()))
     found = [f"process {pid}: {argv}" for pid, argv in processes(exposure).items()]
     runtime = exposure.runtime / exposure.name
     found += [str(path) for path in (runtime, *runtime.rglob("*")) if path.exists()]

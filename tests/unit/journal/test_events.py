@@ -68,7 +68,7 @@ def test_it_is_private_with_all_that_sqlite_puts_beside_it(journal: Journal, pat
 
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=8), JSON), max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_was_written_the_chain_holds(tmp_path: Path, written: list[tuple[str, object]]) -> None:
     path = tmp_path / "any.db"
     path.unlink(missing_ok=True)
