@@ -202,7 +202,8 @@ def test_a_symlink_in_its_place_is_refused(tmp_path: Path, path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from exposer.journal import Journal
+from exposer.journal import Journal, store
+store.PATIENCE = 60.0  # whoever has the file may stand still for a while
 sys.stdin.readline()
 journal = Journal(Path(sys.argv[1]))
 for n in range(60):
@@ -235,7 +236,8 @@ def test_processes_that_open_and_write_at_once_lose_nothing(path: Path) -> None:
 OPENER = """
 import os, sys
 from pathlib import Path
-from exposer.journal import Journal
+from exposer.journal import Journal, store
+store.PATIENCE = 60.0
 folder, mine, others = sys.argv[1:]
 for n in range(60):
     Path(folder, f"{n}.{mine}").touch()
