@@ -237,7 +237,7 @@ class NginxProcess:
             raise ExposerError(f"nginx does not answer on {listen}: {words}", "see: exposer logs gateway")
 
     def _insist_on_refusal(self, listen: str) -> None:
-        if not proof.refuses(f"http://{listen}", self.policy.probe, proof.AT_FIRST):
+        if not proof.refuses(f"http://{listen}", self.policy.probe, proof.UNTIL_SILENT):
             raise ConfigError("the gateway does not refuse a call without a key", self._hint())
 
     def _insist_on_no_hole(self, listen: str) -> None:

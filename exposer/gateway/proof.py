@@ -13,7 +13,7 @@ from exposer.wire import NoAnswerError, request
 NOBODY = "exp_00000000_" + "0" * 43 + "_000000"
 REFUSED = (401, 429)  # bad callers have a quota, and behind a tunnel all of them have the same address
 MOST = 40
-AT_FIRST = 10.0  # seconds in which a gateway that has just started must answer, however busy the machine is
+UNTIL_SILENT = 10.0  # seconds in which a gateway must answer whoever tests it, however busy the machine is
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def attempts(policy: Policy) -> Iterator[Attempt]:
 def hole(base: str, policy: Policy, *more: Attempt) -> str:
     """The first call that a freshly started gateway does not refuse, as a sentence; "" when it refuses them all."""
     for number, attempt in enumerate((*attempts(policy), *more)):
-        status = ask(base, attempt, AT_FIRST)
+        status = ask(base, attempt, UNTIL_SILENT)
         if status not in (REFUSED[:1] if number == 0 else REFUSED):
             answer = f"answers {status}" if status else "does not answer"
             return f"without a valid key {attempt.method} {attempt.path} {answer} instead of 401"

@@ -131,7 +131,7 @@ class SelfTest:
 
     def _answers(self, listen: str) -> Callable[[], bool]:
         base = listen if listen.startswith("unix:") else f"http://{listen}"
-        return lambda: proof.refuses(base, self.policy.probe)
+        return lambda: proof.refuses(base, self.policy.probe, proof.UNTIL_SILENT)
 
     def _pass(self, base: str) -> tuple[str, str, str]:
         """Which call with a key got through, or why none was made, or what is wrong with it."""
