@@ -28,8 +28,6 @@ def main() -> int:
     argv = sys.argv[1:]
     at = command_at(argv)
     if at is not None and argv[at] == "panic":
-        from exposer.panic import main as panic
-
         return panic(argv[:at] + argv[at + 1 :])
     gc.disable()
     from exposer.cli.root import main as run
@@ -37,6 +35,20 @@ def main() -> int:
     gc.freeze()  # what is loaded by now is there to stay: not looking through it again and again saves 6 ms of 40
     gc.enable()
     return run(argv)
+
+
+def panic(argv: list[str] | None = None) -> int:
+    """The kill switch, also installed as `exposer-panic`. Where it may, it goes before all else that wants a processor
+    while it is still being loaded; exposer.procs.hurry, which does the same, is a part of what is loaded."""
+    import os
+
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (AttributeError, OSError):  # not on this system, or not for this user
+        pass
+    from exposer.panic import main
+
+    return main(argv)
 
 
 def entry() -> int:
