@@ -104,7 +104,8 @@ class Daemon:
         self.world.admit = self.guarding.wait_until_held
         self._used = awake()
         self._probes = Probes(lambda: self.home.probes)
-        self.loop.noted = Tripwires(places, self.loop.note, lambda: self.home.tripwires).noted
+        self._wires = Tripwires(places, self.loop.note, lambda: self.home.tripwires)
+        self.loop.noted = self._wires.noted
         self.strays = Strays(self.world.inbox.put)
         self.on_online: Callable[[Mapping[str, Any]], None] = lambda status: None
         self.hangup_ends = False  # with the terminal gone nobody looks on any more; else SIGHUP means: read the config
@@ -127,6 +128,8 @@ class Daemon:
         try:
             self.guarding.begin()
             self._drive(deadline)
+            self._wires.await_panic()
+            self._insist_on_no_lock()
             return self._close()
         except LockedError:
             raise  # what becomes of the backend is the panic's business
@@ -163,8 +166,7 @@ class Daemon:
                 self._announced = True  # before others can read that it is online: they may end it at once
                 self.on_online(self.status())
             self._publish_snapshot()
-            if self.places.locked():
-                raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
+            self._insist_on_no_lock()
             if self._config_changed:
                 self._reload()
             if not self._announced and deadline():
@@ -174,6 +176,10 @@ class Daemon:
                 stopping_since = stopping_since or now
                 if now - stopping_since > PATIENCE_DOWN:
                     return
+
+    def _insist_on_no_lock(self) -> None:
+        if self.places.locked():
+            raise LockedError("a panic took this exposure offline", "see what happened with: exposer unlock")
 
     def _watch_time(self) -> None:
         """Ends it in good order when its time is over; the guard cuts it when this takes too long."""

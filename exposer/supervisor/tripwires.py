@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from exposer import procs
 from exposer.files import Places
 from exposer.journal import Request
+from exposer.procs import ProcessId
 
 # By the kind of the event that tells of it: the wire's name in `panic.on`, and the reason for the report. What callers
 # have sent is not in the reason: it is seen in the list of processes. What was changed on this machine is named.
@@ -20,6 +21,7 @@ WIRES = {
     "probed": ("probing", "somebody was trying out what is there"),
 }
 WINDOW = 60.0
+PATIENCE = 10.0  # for a panic that was begun here to be in force
 FORBIDDEN = 403  # a published operation that this key may not call
 REFUSED = (400, 401, FORBIDDEN, 404, 405)
 
@@ -65,6 +67,7 @@ class Tripwires:
     def __init__(self, places: Places, note: Callable[..., None], on: Callable[[], Collection[str]]) -> None:
         self._places, self._note, self._on = places, note, on
         self._tripped = False
+        self._panic: ProcessId | None = None
 
     def noted(self, kind: str, text: str) -> None:
         """An event was noted."""
@@ -77,11 +80,18 @@ class Tripwires:
         self._pull(f"tripwire {name}: {reason}")
         self._note("tripwire", f"{reason}; panic", wire=name)
 
+    def await_panic(self) -> None:
+        """Until the panic that was begun here, if any, holds the lock: what has come to its end by itself before that
+        must not pass for an exposure that nobody has locked."""
+        panic = self._panic
+        if panic is not None:
+            procs.wait_until(lambda: self._places.locked() or not panic.alive(), PATIENCE)
+
     def _pull(self, reason: str) -> None:
         argv = [sys.executable, "-m", "exposer.panic", "-q", "--name", self._places.name, "--reason", reason]
         env = {name: value for name, value in os.environ.items() if name != procs.MARK}  # it must not cut itself
         try:
-            procs.spawn(argv, log=os.devnull, record=lambda process: None, env=env)
+            self._panic = procs.spawn(argv, log=os.devnull, record=lambda process: None, env=env)
         except OSError as error:
             self._tripped = False
             self._note("failed", f"panic could not be started: {error}")

@@ -1,12 +1,18 @@
 """Which alarms set off a panic."""
 
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from exposer import procs
 from exposer.config.model import Panic
 from exposer.config.tables import TRIGGERS
 from exposer.journal import Request
 from exposer.state.facts import Checked
 from exposer.supervisor.address import AddressPipeline
 from exposer.supervisor.exposure import Exposure
-from exposer.supervisor.tripwires import WIRES, Probes, wire
+from exposer.supervisor.tripwires import WIRES, Probes, Tripwires, wire
 
 
 def call(path: str, at: float, status: int = 404, operation: str = "", key: str = "") -> Request:
@@ -43,6 +49,18 @@ def test_operations_that_are_not_for_this_key_count_and_the_backends_own_answers
     probes = Probes(lambda: 3)
     assert probes.heard([call("", n, 403, f"op{n}", "key") for n in range(4)]) == 4
     assert probes.heard([call(f"/notes/{n}", n, 404, "show_note", "key") for n in range(40)]) == 0
+
+
+def test_what_ends_by_itself_waits_until_the_panic_that_was_begun_has_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    places = SimpleNamespace(name="x", locked=lambda: looks.append("") or len(looks) == 3)
+    monkeypatch.setattr(procs, "spawn", lambda *args, **more: procs.ProcessId.of(os.getpid()))
+    wires = Tripwires(places, lambda *args, **more: None, lambda: TRIGGERS)  # type: ignore[arg-type]
+    wires.await_panic()
+    assert looks == [], "nothing was begun"
+    wires.noted("open-without-key", "somebody got in")
+    wires.await_panic()
+    assert len(looks) == 3
 
 
 def test_an_answer_without_a_key_from_outside_is_told_before_anything_else_ends() -> None:
