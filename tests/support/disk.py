@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,11 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
 
 
 def fill(place: Path) -> None:
-    """Leaves not a single free block."""
-    with open(place / "filler", "wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(b"x" * 4096)
+    """Leaves not a single free block, nor one that others give back within a second: files that were just being put in
+    the place of others."""
+    with open(place / "filler", "wb", buffering=0) as filler:
+        for _ in range(20):
+            with suppress(OSError):
+                while True:
+                    filler.write(b"x" * 4096)
+            time.sleep(0.05)
