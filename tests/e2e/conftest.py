@@ -1,5 +1,6 @@
 """Exposures for the end-to-end tests: each with a folder, a name and ports of its own."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,21 @@ import pytest
 from tests.support import sshd
 from tests.support.exposure import Exposure, sample_config
 from tests.support.ports import free_port
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_not_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pid of a part that is not there is 0: a signal to that goes to the tests themselves."""
+
+    def careful(send: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        def to(pid: int, number: int) -> None:
+            assert pid > 0, "there is no such process"
+            send(pid, number)
+
+        return to
+
+    monkeypatch.setattr(os, "kill", careful(os.kill))
+    monkeypatch.setattr(os, "killpg", careful(os.killpg))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from exposer.guard import AGAIN, Guard
 from exposer.guard.lease import now
 from exposer.procs import ProcessId, started_at
 from tests.support.eventually import eventually
-from tests.support.exposure import REPOSITORY, Exposure, get, sample_config
+from tests.support.exposure import REPOSITORY, Exposure, get, removed, sample_config
 from tests.support.ports import free_port
 from tests.support.unlucky import left, moody
 
@@ -34,22 +33,20 @@ def reasons(exposure: Exposure) -> list[str]:
     return [json.loads(path.read_text())["reason"] for path in folder.glob("*.json")]
 
 
-def short(make_exposure, lease: str = "6s", tunnel: str = 'provider = "local"') -> Exposure:
-    return make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()).replace('provider = "local"', tunnel))
-
-
 def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    """At once: the first ones, the supervisor before the guard, do not notice how the others end."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
 
 
-def tunnelled(make_exposure, tmp_path, lease: str = "90s") -> Exposure:
+def tunnelled(make_exposure, tmp_path) -> Exposure:
     """Online through a tunnel that is a process of its own."""
     program = tmp_path / "cloudflared"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {REPOSITORY}/tests/support/fake_cloudflared.py "$@"\n')
     program.chmod(0o755)
     tunnel = f'provider = "cloudflared"\nbinary = "{program}"'
-    return short(make_exposure, lease, tunnel=tunnel)
+    return make_exposure(sample_config(free_port()).replace('provider = "local"', tunnel))
 
 
 def start(exposure: Exposure) -> "subprocess.Popen[str]":
@@ -85,30 +82,29 @@ def tethered(exposure: Exposure, count: int) -> bool:
     return sum(1 for link in set(links) if link.startswith("pipe:") and links.count(link) == 2) == count
 
 
-def test_a_stopped_supervisor_is_cut_when_its_lease_is_over_and_the_keys_stay(make_exposure) -> None:
-    exposure = short(make_exposure)
-    exposure.up()
-    parts = [exposure.pid(role) for role in PARTS]
-    supervisor = exposure.pid("supervisor")
-    os.kill(supervisor, signal.SIGSTOP)
-    eventually(lambda: closed(exposure, supervisor, *parts), within=30)
-    eventually(lambda: any("silent for longer than its lease" in reason for reason in reasons(exposure)), within=20)
-    assert not (exposure.state / exposure.name / "PANIC").exists()
-    assert exposure.up()["first_key"] is None
-    assert exposure.get("/api/notes").status == 200
+def test_a_stopped_supervisor_is_cut_when_its_lease_is_over_and_the_keys_stay(sample: Exposure) -> None:
+    sample.up()
+    parts = [sample.pid(role) for role in PARTS]
+    sample.shorten_lease()
+    supervisor = sample.kill("supervisor", signal.SIGSTOP)
+    eventually(lambda: closed(sample, supervisor, *parts), within=30)
+    eventually(lambda: any("silent for longer than its lease" in reason for reason in reasons(sample)), within=20)
+    assert not (sample.state / sample.name / "PANIC").exists()
+    assert sample.up()["first_key"] is None
+    assert sample.get("/api/notes").status == 200
 
 
-def test_without_its_runtime_folder_an_exposure_is_closed_when_the_lease_is_over(make_exposure) -> None:
+def test_without_its_runtime_folder_an_exposure_is_closed_when_the_lease_is_over(sample: Exposure) -> None:
     """No guard can be kept any more, and nobody can see the lease."""
-    exposure = short(make_exposure)
-    exposure.up()
-    parts = [exposure.pid(role) for role in ("supervisor", *PARTS)]
-    shutil.rmtree(exposure.runtime / exposure.name)
-    eventually(lambda: closed(exposure, *parts), within=40)
-    eventually(lambda: any("silent" in reason for reason in reasons(exposure)), within=20)
-    assert not (exposure.state / exposure.name / "PANIC").exists()
-    assert exposure.up()["first_key"] is None
-    assert exposure.get("/api/notes").status == 200
+    sample.up()
+    parts = [sample.pid(role) for role in ("supervisor", *PARTS)]
+    sample.shorten_lease()
+    removed(sample.runtime / sample.name)
+    eventually(lambda: closed(sample, *parts), within=40)
+    eventually(lambda: any("silent" in reason for reason in reasons(sample)), within=20)
+    assert not (sample.state / sample.name / "PANIC").exists()
+    assert sample.up()["first_key"] is None
+    assert sample.get("/api/notes").status == 200
 
 
 def test_a_killed_supervisor_is_started_anew_at_the_same_address(sample: Exposure) -> None:
@@ -158,14 +154,14 @@ def test_a_down_that_comes_in_between_ends_the_one_that_is_started_anew(
     lock.release()
 
 
-def test_a_supervisor_that_dies_again_and_again_is_cut_in_the_end(make_exposure) -> None:
-    exposure = short(make_exposure, lease="8s")
-    exposure.up()
-    parts = [exposure.pid(role) for role in PARTS]
-    exposure.file.write_text("this is not TOML [")
-    kill(exposure.pid("supervisor"))
-    eventually(lambda: closed(exposure, *parts), within=40)
-    exposure.write(sample_config(free_port()))
+def test_a_supervisor_that_dies_again_and_again_is_cut_in_the_end(sample: Exposure) -> None:
+    sample.up()
+    parts, supervisor = [sample.pid(role) for role in PARTS], sample.pid("supervisor")
+    sample.shorten_lease(8)
+    sample.file.write_text("this is not TOML [")
+    kill(supervisor)
+    eventually(lambda: closed(sample, *parts), within=40)
+    sample.write(sample_config(free_port()))
 
 
 def test_a_killed_guard_is_started_anew(sample: Exposure) -> None:
@@ -193,7 +189,7 @@ def test_a_tunnel_of_its_own_ends_with_supervisor_and_guard(make_exposure, tmp_p
     exposure = tunnelled(make_exposure, tmp_path)
     with start(exposure) as process:
         parts = [exposure.pid("tunnel"), *workers(exposure)]
-        kill(*exposure.guards(leash=False), process.pid)
+        kill(process.pid, *exposure.guards(leash=False))
         eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
         process.communicate()
 
@@ -205,15 +201,16 @@ def test_killed_as_soon_as_the_tunnel_is_on_record_they_take_it_along(make_expos
         while not exposure.pid("tunnel"):  # as quickly as it can be seen
             assert time.monotonic() < deadline
         parts = [exposure.pid("tunnel"), *workers(exposure)]
-        kill(*exposure.guards(leash=False), process.pid)
+        kill(process.pid, *exposure.guards(leash=False))
         eventually(lambda: not any(started_at(pid) for pid in parts), within=15)
         process.communicate()
 
 
 def test_supervisor_and_guard_stopped_together_are_cut_when_the_lease_is_over(make_exposure, tmp_path) -> None:
-    exposure = tunnelled(make_exposure, tmp_path, lease="6s")
+    exposure = tunnelled(make_exposure, tmp_path)
     with start(exposure) as process:
         parts = [exposure.pid("tunnel"), *workers(exposure)]
+        exposure.shorten_lease()
         for pid in (process.pid, *exposure.guards(leash=False)):
             os.kill(pid, signal.SIGSTOP)
         eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
@@ -235,10 +232,11 @@ def test_killed_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposu
 
 
 def test_stopped_all_three_at_once_they_take_tunnel_and_gateway_along(make_exposure, tmp_path) -> None:
-    exposure = tunnelled(make_exposure, tmp_path, lease="6s")
+    exposure = tunnelled(make_exposure, tmp_path)
     process = start(exposure)
     parts = [exposure.pid("tunnel"), *workers(exposure)]
     eventually(lambda: tethered(exposure, 2), within=20)
+    exposure.shorten_lease()
     for pid in (process.pid, *exposure.guards(leash=False), *exposure.guards(leash=True)):
         os.kill(pid, signal.SIGSTOP)
     eventually(lambda: not any(started_at(pid) for pid in parts), within=40)
@@ -286,17 +284,17 @@ def test_a_leash_that_is_killed_takes_the_gateway_along_and_both_are_started_ane
     eventually(lambda: sample.get("/api/notes").status == 200, within=20)
 
 
-def test_a_supervisor_in_the_foreground_is_not_started_again(make_exposure) -> None:
-    exposure = short(make_exposure)
-    process = exposure.begin("up")
-    eventually(lambda: exposure.status().get("public_url"), within=40)
-    exposure.wait_for("online")
-    exposure.url = exposure.status()["public_url"]
-    parts = [exposure.pid(role) for role in PARTS]
+def test_a_supervisor_in_the_foreground_is_not_started_again(sample: Exposure) -> None:
+    process = sample.begin("up")
+    eventually(lambda: sample.status().get("public_url"), within=40)
+    sample.wait_for("online")
+    sample.url = sample.status()["public_url"]
+    parts = [sample.pid(role) for role in PARTS]
+    sample.shorten_lease()
     process.kill()
     process.communicate()
-    eventually(lambda: closed(exposure, *parts), within=30)
-    assert exposure.phase() == "offline"
+    eventually(lambda: closed(sample, *parts), within=30)
+    assert sample.phase() == "offline"
 
 
 def test_the_lock_put_there_by_hand_cuts(sample: Exposure) -> None:
@@ -320,26 +318,26 @@ def test_down_ends_the_guard_and_panic_does_too(sample: Exposure) -> None:
 
 
 def test_when_its_time_is_over_it_goes_offline_by_itself(sample: Exposure) -> None:
-    sample.up("--for", "15s")
+    sample.up("--for", "30s")
     assert sample.status()["expires"] is not None
-    eventually(lambda: sample.phase() == "offline", within=30)
+    eventually(lambda: sample.phase() == "offline", within=60)
     eventually(lambda: not (sample.runtime / sample.name).exists(), within=10)
 
 
 def test_when_its_time_is_over_a_hung_supervisor_does_not_keep_it_open(sample: Exposure) -> None:
-    sample.up("--for", "15s")
+    sample.up("--for", "30s")
     parts = [sample.pid(role) for role in PARTS]
     sample.kill("supervisor", signal.SIGSTOP)
-    eventually(lambda: closed(sample, *parts), within=30)
+    eventually(lambda: closed(sample, *parts), within=60)
     eventually(lambda: "its time was over" in reasons(sample), within=20)
 
 
 def test_calls_with_a_key_keep_it_online_and_strangers_do_not(sample: Exposure) -> None:
-    sample.up("--idle", "15s")
+    sample.up("--idle", "25s")
     began = time.monotonic()
-    eventually(lambda: sample.get("/api/notes").status == 200 and time.monotonic() - began > 20, within=60)
+    eventually(lambda: sample.get("/api/notes").status == 200 and time.monotonic() - began > 30, within=60)
     assert sample.phase() == "online"
-    eventually(lambda: sample.get("/api/notes", key="").status == 0, within=30)
+    eventually(lambda: sample.get("/api/notes", key="").status == 0, within=60)
     eventually(lambda: sample.phase() == "offline", within=30)
 
 

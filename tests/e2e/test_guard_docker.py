@@ -12,7 +12,7 @@ import pytest
 from exposer.procs import started_at
 from tests.e2e.test_docker import DOCUMENT, config, docker, ours
 from tests.e2e.test_docker import pytestmark as needs_engine
-from tests.e2e.test_guard import reasons, tethered
+from tests.e2e.test_guard import kill, reasons, tethered
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure, get
 from tests.support.images import server_image
@@ -21,8 +21,8 @@ pytestmark = needs_engine
 Make = Callable[..., Exposure]
 
 
-def contained(make_exposure: Make, lease: str = "90s") -> Exposure:
-    exposure = make_exposure(config(server_image(), top=f'engine = "docker"\nlease = "{lease}"'))
+def contained(make_exposure: Make) -> Exposure:
+    exposure = make_exposure(config(server_image(), top='engine = "docker"'))
     exposure.env["THE_TOKEN"] = "token"
     (exposure.folder / "doc.json").write_text(json.dumps(DOCUMENT))
     exposure.up()
@@ -46,7 +46,8 @@ def closed(exposure: Exposure) -> bool:
 
 
 def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(make_exposure: Make) -> None:
-    exposure = contained(make_exposure, "8s")
+    exposure = contained(make_exposure)
+    exposure.shorten_lease(8)
     exposure.kill("supervisor", signal.SIGSTOP)
     eventually(lambda: closed(exposure), within=60)
     eventually(lambda: any("silent for longer than its lease" in why for why in reasons(exposure)), within=20)
@@ -58,9 +59,13 @@ def test_a_supervisor_that_is_stopped_is_cut_containers_and_all_and_comes_back(m
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_without_supervisor_and_guard_the_leash_cuts_containers_too(make_exposure: Make, how: int) -> None:
-    exposure = contained(make_exposure, "8s" if how == signal.SIGSTOP else "90s")
-    for pid in (exposure.pid("supervisor"), *exposure.guards(leash=False)):
-        os.kill(pid, how)
+    exposure = contained(make_exposure)
+    pids = [exposure.pid("supervisor"), *exposure.guards(leash=False)]
+    if how == signal.SIGSTOP:
+        exposure.shorten_lease(8)
+    for number in dict.fromkeys((signal.SIGSTOP, how)):  # neither notices how the other ends
+        for pid in pids:
+            os.kill(pid, number)
     eventually(lambda: closed(exposure), within=60)
 
 
@@ -68,8 +73,7 @@ def test_killed_all_three_at_once_they_take_gateway_and_link_along(make_exposure
     exposure = contained(make_exposure)
     parts = [one for role in ("gateway", "link") for one in parts_of(exposure, role)]
     eventually(lambda: tethered(exposure, 2), within=20)
-    for pid in (exposure.pid("supervisor"), *exposure.guards(leash=False), *exposure.guards(leash=True)):
-        os.kill(pid, signal.SIGKILL)
+    kill(exposure.pid("supervisor"), *exposure.guards(leash=False), *exposure.guards(leash=True))
     eventually(lambda: get(exposure.url).status == 0 and not any(started_at(pid) for pid in parts), within=20)
 
 

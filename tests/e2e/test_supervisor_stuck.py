@@ -36,10 +36,10 @@ os.register_at_fork(after_in_child=wait)
 """
 
 
-def prepared(make_exposure: Make, tmp_path: Path, lease: str = "90s") -> Exposure:
+def prepared(make_exposure: Make, tmp_path: Path) -> Exposure:
     """Online, with a supervisor that waits for its word."""
     (tmp_path / "sitecustomize.py").write_text(SPIN)
-    exposure = make_exposure(f'lease = "{lease}"\n' + sample_config(free_port()))
+    exposure = make_exposure(sample_config(free_port()))
     exposure.env |= {"PYTHONPATH": str(tmp_path), "SPIN": str(tmp_path / "spin")}
     exposure.up()
     eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
@@ -65,8 +65,9 @@ def test_panic_ends_a_supervisor_in_an_endless_loop(make_exposure: Make, tmp_pat
 
 
 def test_a_supervisor_in_an_endless_loop_is_cut_when_its_lease_is_over(make_exposure: Make, tmp_path: Path) -> None:
-    exposure = prepared(make_exposure, tmp_path, "6s")
+    exposure = prepared(make_exposure, tmp_path)
     parts = [exposure.pid(role) for role in (*PARTS, "supervisor")]
+    exposure.shorten_lease()
     (tmp_path / "spin").touch()
     eventually(lambda: closed(exposure, *parts), within=60)
     eventually(lambda: any("silent for longer than" in why for why in reasons(exposure)), within=20)
@@ -74,9 +75,10 @@ def test_a_supervisor_in_an_endless_loop_is_cut_when_its_lease_is_over(make_expo
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_a_state_folder_that_hangs_is_cut_though_supervisor_and_guard_wait_for_it(make_exposure: Make) -> None:
-    exposure = make_exposure('lease = "6s"\n' + sample_config(free_port()))
+    exposure = make_exposure(sample_config(free_port()))
     exposure.up()
     eventually(lambda: len(exposure.guards(leash=True)) == 1, within=20)
     parts = [exposure.pid(role) for role in PARTS]
+    exposure.shorten_lease()
     with hung(exposure.state / exposure.name):
         eventually(lambda: get(exposure.url).status == 0 and not any(map(started_at, parts)), within=60)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,14 @@ class Exposure:
             self.key = said["first_key"]["key"]
         return said
 
+    def shorten_lease(self, seconds: int = 6) -> None:
+        """From now on. With one that is so short from the beginning a machine that stands still for a moment has it cut
+        before the test begins."""
+        name = f'name = "{self.name}"\n'
+        self.file.write_text(self.file.read_text().replace(name, f'{name}lease = "{seconds}s"\n', 1))
+        terms = self.runtime / self.name / "lease.terms"
+        eventually(lambda: json.loads(terms.read_text())["lease"] == seconds)
+
     def status(self) -> dict:
         done = self.run("status", "--json")
         assert done.returncode == 0, done.stderr
@@ -126,7 +135,7 @@ class Exposure:
         os.kill(pid, number)
         return pid
 
-    def wait_for(self, phase: str, within: float = 20) -> None:
+    def wait_for(self, phase: str, within: float = 60) -> None:
         eventually(lambda: self.phase() == phase, within=within)
 
     def get(self, path: str, key: str | None = None, **kwargs) -> Answer:
@@ -136,6 +145,11 @@ class Exposure:
         """Ends everything, whatever happened."""
         self.run("unlock", "--yes", self.name)
         self.run("down", "--purge", "--yes", timeout=180)
+
+
+def removed(place: Path) -> None:
+    """Removes a folder that others still write to: what comes and goes in there is no error."""
+    eventually(lambda: shutil.rmtree(place, ignore_errors=True) or not place.exists())
 
 
 def sample_config(port: int, extra: str = "") -> str:
