@@ -13,15 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_docker import DOCUMENT, config
+from tests.support.backends import engine_runs
 from tests.support.exposure import Exposure, sample_config
 from tests.support.ports import free_port
 from tests.support.unlucky import left
 
 with_docker = [
     pytest.mark.docker,
-    pytest.mark.skipif(
-        subprocess.run(["docker", "version"], capture_output=True).returncode != 0, reason="no Docker engine runs"
-    ),
+    pytest.mark.skipif(not engine_runs(), reason="no Docker engine runs"),
 ]
 
 # Writes down what is loaded, in which process and thread. Opened anew each time: a copied process closes what it has.

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from exposer.procs import started_at
+from tests.support.backends import engine_runs
 from tests.support.eventually import eventually
 from tests.support.exposure import Exposure
 from tests.support.unlucky import left
@@ -17,16 +18,17 @@ from tests.support.unlucky import left
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.nginx,
-    pytest.mark.skipif(
-        subprocess.run(["docker", "version"], capture_output=True).returncode != 0, reason="no Docker engine runs"
-    ),
+    pytest.mark.skipif(not engine_runs(), reason="no Docker engine runs"),
 ]
 
+# Never healthy, so it is at its beginning however late the signal comes.
 CONFIG = """
 [backend]
 image = "{image}"
 port = 8080
 health = "/health"
+env = {{ SICK = "yes" }}
+start_timeout = "110s"
 openapi = "./doc.json"
 
 [tunnel]

@@ -23,6 +23,9 @@ if os.environ.get("DIE"):
     sys.exit(3)
 
 
+MORE = threading.Event()  # the next event of a stream that is to wait for it (/sse?wait)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -68,8 +71,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for number in range(3):
                 self.wfile.write(b"data: %d\n\n" % number)
                 self.wfile.flush()
-                time.sleep(1.0)
+                MORE.wait(1.0 if self.path == path else 30.0)
+                MORE.clear()
             self.close_connection = True
+        elif path == "/more":
+            MORE.set()
+            self.reply({})
         elif path == "/reach":
             self.reply(reach(**json.loads(data)))
         elif path == "/files":
