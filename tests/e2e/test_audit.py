@@ -125,7 +125,7 @@ def test_it_follows_what_happens(sample: Exposure) -> None:
         assert "  200  " in child.stdout.readline()
     finally:
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
 
 
 def test_a_killed_supervisor_costs_no_call_on_the_record(sample: Exposure) -> None:
@@ -181,6 +181,6 @@ def test_the_status_can_be_watched_with_the_calls_as_they_come(sample: Exposure)
         assert any("  200  default" in line for line in lines)
     finally:
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
     done = sample.run("status", "--watch", "--json")
     assert (done.returncode, "one document" in done.stderr) == (2, True)

@@ -36,7 +36,7 @@ def alone(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command in a folder that has no config."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("EXPOSER_")}
     argv = [sys.executable, "-m", "exposer", *words]
-    return subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=30)
+    return subprocess.run(argv, env=env, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("words", ["up", "up -d", "down", "status", "url", "keys list", "rotate-key", "logs", "unlock"])

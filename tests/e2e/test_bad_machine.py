@@ -193,6 +193,6 @@ def test_a_slow_backend_is_waited_for(make_exposure: Make) -> None:
 
 @pytest.mark.nginx
 def test_a_start_that_takes_longer_than_its_timeout_is_taken_back(make_exposure: Make) -> None:
-    exposure = make_exposure(moody(free_port(), "slow=30"))
+    exposure = make_exposure(moody(free_port(), "slow=60"))
     says = ["not online in time", "backend: still starting", "--timeout"]
-    refused(exposure, "up", "-d", "--timeout", "6s", code=7, says=says)
+    refused(exposure, "up", "-d", "--timeout", "15s", code=7, says=says)

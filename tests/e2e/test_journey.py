@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -140,7 +141,7 @@ def test_up_in_the_foreground_shows_its_steps_and_ends_cleanly_on_ctrl_c(sample:
     process = sample.begin("up")
     sample.wait_for("online")
     process.send_signal(signal.SIGINT)
-    text, _ = process.communicate(timeout=30)
+    text, _ = process.communicate(timeout=60)
     assert process.returncode == 0, text
     for part in (
         "backend: up",
@@ -243,9 +244,11 @@ def test_a_rotated_key_takes_over_and_the_old_one_ends_after_its_grace(sample: E
     done = sample.run("rotate-key", "--grace", "3s")
     assert done.returncode == 0, done.stderr
     new = done.stdout.strip()
-    assert sample.get("/api/notes", key=new).status == 200
     assert sample.get("/api/notes", key=old).status == 200
-    eventually(lambda: sample.get("/api/notes", key=old).status == 401, within=10)
+    began = time.monotonic()
+    assert sample.get("/api/notes", key=new).status == 200
+    assert sample.get("/api/notes", key=old).status == 200 or time.monotonic() - began > 3
+    eventually(lambda: sample.get("/api/notes", key=old).status == 401)
     assert sample.get("/api/notes", key=new).status == 200
     states = {key["state"] for key in json.loads(sample.run("keys", "list", "--json").stdout)["keys"]}
     assert states == {"active", "revoked"}

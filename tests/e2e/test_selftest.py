@@ -171,7 +171,7 @@ def test_a_public_address_on_the_way_to_which_the_key_is_lost_is_not_called_onli
     edge = Edge(server.remote_port)
     edge.adds = {"X-API-Key": "none"}
     exposure = behind(edge, server, make_exposure)
-    done = exposure.run("up", "-d", "--json", "--timeout", "10s")
+    done = exposure.run("up", "-d", "--json", "--timeout", "30s")
     assert done.returncode == 7, done.stderr
     assert "take the key away" in done.stderr
     edge.adds = {}

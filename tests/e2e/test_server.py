@@ -32,13 +32,13 @@ class Direct(http.client.HTTPSConnection):
     """Goes to this machine whatever the name; the certificate is kept in `shown`."""
 
     def __init__(self, port: int, context: ssl.SSLContext, address: str = "127.0.0.1") -> None:
-        super().__init__(HOST, port, timeout=10, context=context)
+        super().__init__(HOST, port, timeout=30, context=context)
         self._trust = context
         self._address = address
         self.shown = b""
 
     def connect(self) -> None:
-        plain = socket.create_connection((self._address, self.port), timeout=10)
+        plain = socket.create_connection((self._address, self.port), timeout=30)
         self.sock = self._trust.wrap_socket(plain, server_hostname=HOST)
         self.shown = self.sock.getpeercert(binary_form=True) or b""
 
@@ -127,7 +127,7 @@ def test_an_authority_that_demands_an_account_of_ones_own_gets_its_key_and_says_
     with pebble.Pebble(tmp_path / "pebble", plain, accounts={"kid-1": secret}) as authority:
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
-        done = exposure.run("up", "-d", "--timeout", "20s")
+        done = exposure.run("up", "-d", "--timeout", "40s")
         assert done.returncode != 0
         assert "externalAccountRequired" in done.stderr
         (exposure.state / exposure.name / "tls" / "next-try.json").unlink()
@@ -200,7 +200,8 @@ def test_where_port_80_is_out_of_reach_a_program_answers_the_check_by_dns(
         exposure.up()
         assert lets_in(https, exposure.key)
     told = [json.loads(line) for line in said.read_text().splitlines()]
-    assert [each["action"] for each in told] == ["add", "remove"]
+    assert told
+    assert [each["action"] for each in told] == ["add", "remove"] * (len(told) // 2)  # an order may be sent anew
     assert {(each["type"], each["name"]) for each in told} == {("TXT", f"_acme-challenge.{HOST}")}
 
 
@@ -286,7 +287,7 @@ def test_a_name_that_leads_elsewhere_gets_no_certificate_and_the_authority_is_no
     with pebble.Pebble(tmp_path / "pebble", free_port()) as authority:  # it looks where nobody is
         more = f'acme = "{authority.directory}"\nacme_ca = "{authority.ca_file}"\n'
         exposure = make_exposure(config(https, plain, more))
-        done = exposure.run("up", "-d", "--timeout", "25s")
+        done = exposure.run("up", "-d", "--timeout", "40s")
         assert done.returncode != 0
         assert "could not reach" in done.stderr
         assert not listening(https)

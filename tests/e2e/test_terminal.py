@@ -26,7 +26,7 @@ class Terminal:
     """A command on a pseudo-terminal of its own: it can be read, typed to, and pulled away."""
 
     def __init__(self, exposure: Exposure, *words: str, **env: str) -> None:
-        self.seen = ""
+        self.seen, self._bytes = "", b""
         self._fd, child = pty.openpty()
         self.process = subprocess.Popen(
             [*EXPOSER, "--file", str(exposure.file), *words],
@@ -40,7 +40,7 @@ class Terminal:
         )
         os.close(child)
 
-    def sees(self, text: str, within: float = 30) -> str:
+    def sees(self, text: str, within: float = 60) -> str:
         """Reads until the text stands on the terminal."""
         deadline = time.monotonic() + within
         while text not in self.seen:
@@ -53,7 +53,7 @@ class Terminal:
     def types(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
-    def ends(self, within: float = 30) -> int:
+    def ends(self, within: float = 60) -> int:
         """Reads to the end and returns the exit code."""
         deadline = time.monotonic() + within
         while self._read(max(0.0, deadline - time.monotonic())):
@@ -88,7 +88,8 @@ class Terminal:
             data = os.read(self._fd, 65536)
         except OSError:  # the other side is closed
             return False
-        self.seen += data.decode(errors="replace").replace("\r\n", "\n")
+        self._bytes += data  # a line end, or a letter, may come in two pieces
+        self.seen = self._bytes.decode(errors="replace").replace("\r\n", "\n")
         return bool(data)
 
 
@@ -153,7 +154,7 @@ def test_a_terminal_that_is_closed_takes_its_exposure_with_it(sample: Exposure, 
     pids = [entry["pid"] for entry in sample.ledger() if "pid" in entry]
     eventually(lambda: not (sample.state / sample.name / "first-key-unseen").exists())
     screen.hang_up()
-    screen.process.wait(30)
+    screen.process.wait(60)
     assert [pid for pid in pids if started_at(pid)] == []
     assert left(sample) == []
 
@@ -245,7 +246,7 @@ def test_output_that_nobody_reads_to_its_end_is_no_error(sample: Exposure) -> No
     argv = [*EXPOSER, "--file", str(sample.file), "status"]
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(argv, env=sample.env, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30)
+    done = subprocess.run(argv, env=sample.env, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(writer)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr

@@ -158,8 +158,10 @@ def test_a_supervisor_that_is_stopping_is_waited_for(
     supervisor = stubborn.pid("supervisor")
     with begun(stubborn, *down) as ending:
         stubborn.wait_for("stopping", within=30)
+        os.kill(supervisor, signal.SIGSTOP)  # it comes to its end only once it is waited for
         with begun(stubborn, *up) as process:
             says(process, WAITING)
+            os.kill(supervisor, signal.SIGCONT)
             online(stubborn, process)
             assert ending.wait(60) == 0
             assert not started_at(supervisor)
@@ -208,8 +210,9 @@ def test_two_that_have_waited_for_a_purge_do_not_both_start(sample: Exposure) ->
             lock.release()
             both = [first, second]
             texts = [process.communicate(timeout=60)[0] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1], texts
-    assert any("another `exposer up` is starting" in text for text in texts), texts
+    assert sorted(process.returncode for process in both) in ([0, 1], [0, 0]), texts
+    late = ("another `exposer up` is starting", "running already")
+    assert [text for text in texts if any(words in text for words in late)], texts
     assert passing(sample) == ["default"]
 
 
@@ -219,7 +222,9 @@ def test_a_panic_during_a_purge_keeps_its_lock_and_its_report(stubborn: Exposure
     gateway = stubborn.pid("gateway")
     with begun(stubborn, "down", "--purge", "--yes") as purge:
         eventually(lambda: not started_at(gateway), within=30)
+        purge.send_signal(signal.SIGSTOP)  # it waits for the backend now, and does so until the panic is over
         assert stubborn.run("panic", "--no-verify").returncode == 0
+        purge.send_signal(signal.SIGCONT)
         text, _ = purge.communicate(timeout=60)
     assert purge.returncode == 2, text
     assert (stubborn.state / stubborn.name / "PANIC").exists()
