@@ -78,9 +78,9 @@ def test_hook_webhook_and_waiting_scripts_follow_a_new_address(
         assert exposure.run("url").stdout == f"https://{FIRST}\n"
         eventually(lambda: scene.told(), within=10)
         assert (scene.told()[0]["public_url"], scene.told()[0]["previous_url"]) == (f"https://{FIRST}", None)
-        waiting = exposure.begin("wait", "--address-change", "--from", f"https://{FIRST}/", "--timeout", "60s")
+        waiting = exposure.begin("wait", "--address-change", "--from", f"https://{FIRST}/", "--timeout", "180s")
         scene.change(SECOND)
-        out, _ = waiting.communicate(timeout=60)
+        out, _ = waiting.communicate(timeout=180)
         assert (waiting.returncode, out) == (0, f"https://{SECOND}\n")
         late = exposure.run("wait", "--address-change", "--from", f"https://{FIRST}", "--timeout", "60s")
         assert (late.returncode, late.stdout) == (0, f"https://{SECOND}\n"), "what has changed before is not missed"

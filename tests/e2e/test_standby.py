@@ -292,11 +292,11 @@ def test_the_second_takes_over_when_the_first_is_down_and_everything_follows(
     first, second = scene.ways["tunnel"](), scene.ways["standby"]()
     eventually(lambda: scene.standby().get("healthy"), within=30)
     assert scene.passing() == ["tunnel"]
-    waiting = exposure.begin("wait", "--address-change", "--from", first, "--timeout", "60s")
+    waiting = exposure.begin("wait", "--address-change", "--from", first, "--timeout", "180s")
     with NeverBoth(scene):
         cut_off(servers[0])
         eventually(lambda: scene.passing() == ["standby"], within=60)
-        out, _ = waiting.communicate(timeout=60)
+        out, _ = waiting.communicate(timeout=180)
         assert (waiting.returncode, out) == (0, f"{second}\n")
         exposure.wait_for("online", within=30)
         told = tmp_path / "told"
