@@ -7,7 +7,6 @@ import sys
 GLOBAL = {"-f": True, "--file": True, "--json": False, "-q": False, "--quiet": False, "-v": False}
 GLOBAL |= {"--verbose": False, "--no-color": False}
 
-
 # How long threads that have not ended yet are waited for at the end (seconds).
 LAST = 60.0
 

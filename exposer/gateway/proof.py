@@ -13,6 +13,7 @@ from exposer.wire import NoAnswerError, request
 NOBODY = "exp_00000000_" + "0" * 43 + "_000000"
 REFUSED = (401, 429)  # bad callers have a quota, and behind a tunnel all of them have the same address
 MOST = 40
+AT_ONCE = 2.0  # seconds for a look that is repeated anyway
 UNTIL_SILENT = 10.0  # seconds in which a gateway must answer whoever tests it, however busy the machine is
 
 
@@ -62,12 +63,12 @@ def _somewhere(policy: Policy) -> tuple[str, str]:
     return (policy.routes[0].method, policy.routes[0].sample) if policy.routes else ("GET", "/")
 
 
-def look(base: str, probe: str, timeout: float = 2.0) -> int:
+def look(base: str, probe: str, timeout: float = AT_ONCE) -> int:
     """The status of a call without a key that goes the way of all calls, but not into the log."""
     return ask(base, Attempt("GET", f"/.exposer/{probe}/refused"), timeout)
 
 
-def refuses(base: str, probe: str, timeout: float = 2.0) -> bool:
+def refuses(base: str, probe: str, timeout: float = AT_ONCE) -> bool:
     """Whether a call without a key is refused."""
     return look(base, probe, timeout) in REFUSED
 
@@ -75,13 +76,13 @@ def refuses(base: str, probe: str, timeout: float = 2.0) -> bool:
 def generation(base: str, probe: str) -> str:
     """The mark of the generation that answers; "" when none does."""
     try:
-        answer = request(base, f"/.exposer/{probe}/generation", timeout=2.0)
+        answer = request(base, f"/.exposer/{probe}/generation", timeout=AT_ONCE)
     except NoAnswerError:
         return ""
     return answer.body.decode(errors="replace") if answer.status == 200 else ""
 
 
-def ask(base: str, attempt: Attempt, timeout: float = 2.0) -> int:
+def ask(base: str, attempt: Attempt, timeout: float = AT_ONCE) -> int:
     """The status of one call; 0 when there was no answer."""
     try:
         return request(
