@@ -1,7 +1,6 @@
 """Private folders, check-then-swap writes and an advisory lock. Standard library only: the panic path uses it."""
 
 import errno
-import fcntl
 import os
 import stat
 
@@ -185,6 +184,8 @@ class FileLock:
 
     def acquire(self, wait: bool = True) -> bool:
         """Takes the lock; with `wait=False` returns False at once when somebody else has it."""
+        import fcntl
+
         while True:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:

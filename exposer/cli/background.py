@@ -11,6 +11,7 @@ from exposer import procs
 from exposer.errors import ExposerError, LockedError
 from exposer.files import FileLock, Places
 from exposer.procs import Entry, Ledger, ProcessId
+from exposer.procs.copies import Forked, fork
 
 
 class Background:
@@ -24,7 +25,7 @@ class Background:
         self._argv = argv
         self._log = os.path.join(places.logs, "supervisor.log")
         self._begins = 0
-        self._copy: procs.Forked | None = None
+        self._copy: Forked | None = None
         with suppress(FileNotFoundError):
             self._begins = Path(self._log).stat().st_size
 
@@ -34,7 +35,7 @@ class Background:
         if not can_copy():
             return
         with suppress(FileNotFoundError):  # a `down --purge` takes the log's folder away just now
-            self._copy = procs.fork(self._be, log=self._log, prepare=lambda: prepare(contained), title="exposer-daemon")
+            self._copy = fork(self._be, log=self._log, prepare=lambda: prepare(contained), title="exposer-daemon")
 
     def begin(self, turn: FileLock) -> ProcessId:
         """On record before it does anything, so that `down` and `panic` find it from its first moment on. `turn`, the

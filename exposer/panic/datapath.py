@@ -8,12 +8,13 @@ from exposer.panic import find, sockets
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 else:
     import _signal as signal
 
 
-CUT_FIRST = ("tunnel", "standby", "gateway", "link")
+OUTWARD = ("tunnel", "standby")  # what leads out of this machine: once that is cut nothing leaves any more
+CUT_FIRST = (*OUTWARD, "gateway", "link")
 LISTENS = ("listen", "second")
 WATCHERS = ("supervisor", "guard")
 SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
@@ -38,16 +39,23 @@ class DataPath:
         return not self._failed
 
     def cut(self, entries: "list[procs.Entry]") -> None:
-        """Stop, destroy, kill. The gateway is left standing still, so that its log can still be saved."""
+        """Stop, destroy, kill; the tunnels before all else, as looking at each of the gateway's connections takes its
+        time. The gateway is left standing still, so that its log can still be saved."""
+        out, passing = (_of(entries, roles) for roles in (OUTWARD, CUT_FIRST))
+        self._stop(out)
+        done = self._destroy(out)
         for roles in (CUT_FIRST, WATCHERS):
-            for entry in entries:
-                if entry.role in roles:
-                    self.signal(entry, signal.SIGSTOP)
-        passing = [entry for entry in entries if entry.role in CUT_FIRST and entry.process is not None]
-        self._destroy(passing)
+            self._stop(_of(entries, roles, but=OUTWARD))
+        rest = self._destroy(_of(passing, CUT_FIRST, but=OUTWARD))
+        if passing:
+            self._tell(done, rest)
         for entry in passing:
             if entry.role != "gateway":
                 self.signal(entry, signal.SIGKILL)
+
+    def _stop(self, entries: "list[procs.Entry]") -> None:
+        for entry in entries:
+            self.signal(entry, signal.SIGSTOP)
 
     def end_gateway(self, entries: "list[procs.Entry]", shut: bool) -> None:
         """nginx keeps the last lines of its log in memory. With its callers gone, and `shut` to new ones, it may go on
@@ -87,26 +95,38 @@ class DataPath:
             return False
         return entry.process.alive()
 
-    def _destroy(self, passing: "list[procs.Entry]") -> None:
+    def _destroy(self, passing: "list[procs.Entry]") -> sockets.Outcome:
         """What the kernel still holds of answers would go on leaving after its process is dead."""
-        alive = [entry for entry in passing if entry.process is not None and entry.process.alive()]
-        pids = [pid for entry in alive if entry.process is not None for pid in find.family(entry.process.pid)]
-        ports = {port for entry in alive if entry.role == "gateway" for port in ports_of(entry)}
-        if not pids:
-            return
+        done = sockets.Outcome()
         try:
-            done = sockets.destroy(sockets.of_processes(pids), ports)
-        except Exception as error:  # whatever it is: the processes still have to end
-            self._trouble.append(f"connections could not be destroyed, what waits in them may still leave: {error}")
+            alive = [entry for entry in passing if entry.process is not None and entry.process.alive()]
+            pids = [pid for entry in alive if entry.process is not None for pid in find.family(entry.process.pid)]
+            ports = {port for entry in alive if entry.role == "gateway" for port in ports_of(entry)}
+            if pids:
+                done = sockets.destroy(sockets.of_processes(pids), ports)
+        except Exception as error:  # whatever it is: the others still have to stop, and to end
+            self._complain(f"connections could not be destroyed, what waits in them may still leave: {error}")
             self._failed = True
-            return
         self._failed = self._failed or bool(done.left)
-        if done.queued:
+        return done
+
+    def _complain(self, sentence: str) -> None:
+        if sentence not in self._trouble:
+            self._trouble.append(sentence)
+
+    def _tell(self, *outcomes: sockets.Outcome) -> None:
+        destroyed, left, queued = (sum(getattr(done, what) for done in outcomes) for what in sockets.COUNTED)
+        if queued:
+            why = next(done.why for done in outcomes if done.why)
             self._notes.append(
-                f"{done.left} connections could not be destroyed ({done.why}): up to {done.queued} bytes that "
-                "already waited in them may still leave"
+                f"{left} connections could not be destroyed ({why}): up to {queued} bytes that already waited in them "
+                "may still leave"
             )
-        self._step("connections destroyed", count=done.destroyed, left=done.left, bytes_that_may_leave=done.queued)
+        self._step("connections destroyed", count=destroyed, left=left, bytes_that_may_leave=queued)
+
+
+def _of(entries: "list[procs.Entry]", roles: "Collection[str]", but: "Collection[str]" = ()) -> "list[procs.Entry]":
+    return [entry for entry in entries if entry.role in roles and entry.role not in but and entry.process is not None]
 
 
 def ports_of(entry: procs.Entry) -> set[int]:

@@ -3,11 +3,13 @@
 import _socket
 import errno
 import os
-import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from struct import Struct, unpack_from
+else:
+    from _struct import Struct, unpack_from
 
 AF_NETLINK, SOCK_RAW, SOCK_DIAG = 16, 3, 4
 BY_FAMILY, DESTROY = 20, 21
@@ -16,8 +18,9 @@ ERROR, DONE = 2, 3
 TIME_WAIT, CLOSE, LISTEN = 6, 7, 10
 # A listener is left: without it nginx would complain without end while it writes out its log.
 STATES = 0xFFF & ~(1 << TIME_WAIT | 1 << CLOSE | 1 << LISTEN)
-HEAD, ASKED, TOLD = struct.Struct("=IHHII"), struct.Struct("=BBBBI48s"), struct.Struct("=BBBB48sIIIII")
+HEAD, ASKED, TOLD = Struct("=IHHII"), Struct("=BBBBI48s"), Struct("=BBBB48sIIIII")
 SECONDS = 0.5
+COUNTED = ("destroyed", "left", "queued")
 
 
 class Outcome:
@@ -116,5 +119,5 @@ def _end(wire: Wire, one: Connection) -> int:
     request = ASKED.pack(one.family, _socket.IPPROTO_TCP, 0, 0, STATES, one.identity)
     for kind, said in wire.ask(DESTROY, REQUEST | ACK, request):
         if kind == ERROR:
-            return -int(struct.unpack_from("=i", said)[0])
+            return -int(unpack_from("=i", said)[0])
     return 0

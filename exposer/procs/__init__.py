@@ -15,7 +15,6 @@ from exposer.procs.children import (
     run,
     spawn,
 )
-from exposer.procs.copies import Forked, fork
 from exposer.procs.ending import hurry, monotonic, pause, save_memory, stop, take_time, wait_until
 from exposer.procs.identity import ProcessId, boot_id, group_exists, started_at
 from exposer.procs.ledger import Entry, Ledger
@@ -25,13 +24,11 @@ __all__ = [
     "MARK",
     "Entry",
     "Finished",
-    "Forked",
     "Ledger",
     "ProcessId",
     "boot_id",
     "child_environment",
     "exit_code",
-    "fork",
     "group_exists",
     "hurry",
     "mark",

@@ -16,6 +16,7 @@ from tests.support.eventually import eventually
 BEGINNING = """
 import os, sys, signal, time
 from exposer import files, procs
+from exposer.procs import copies
 def here(name):
     return os.path.join(sys.argv[1], name)
 def mark(name, text=""):
@@ -41,7 +42,7 @@ def test_it_prepares_at_once_and_works_once_it_is_on_record(tmp_path: Path) -> N
         """
 def record(identity):
     mark("on-record", f"{identity.alive()} {os.path.exists(here('ran'))}")
-child = procs.fork(live, log=here("log"), prepare=lambda: mark("prepared"))
+child = copies.fork(live, log=here("log"), prepare=lambda: mark("prepared"))
 assert procs.wait_until(lambda: os.path.exists(here("prepared")), 60)
 assert not procs.wait_until(lambda: os.path.exists(here("ran")), 0.3), "it did not wait"
 identity = child.begin(record)
@@ -60,7 +61,7 @@ def test_what_cannot_be_recorded_never_works(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         """
-child = procs.fork(live, log=here("log"))
+child = copies.fork(live, log=here("log"))
 def record(identity):
     mark("pid", identity.pid)
     raise OSError("no room")
@@ -79,7 +80,7 @@ except OSError:
 @pytest.mark.parametrize("when", ["before", "while"])
 def test_a_parent_that_dies_before_its_word_leaves_nothing_behind(tmp_path: Path, how: str, when: str) -> None:
     recorded = f"child.begin(lambda identity: {how})" if when == "while" else how
-    run(tmp_path, f"""child = procs.fork(live, log=here("log"))\nmark("pid", child.pid)\n{recorded}\n""")
+    run(tmp_path, f"""child = copies.fork(live, log=here("log"))\nmark("pid", child.pid)\n{recorded}\n""")
     child = int((tmp_path / "pid").read_text())
     eventually(lambda: procs.started_at(child) is None)
     assert not (tmp_path / "ran").exists()
@@ -89,7 +90,7 @@ def test_one_that_is_given_up_is_gone(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         """
-child = procs.fork(live, log=here("log"))
+child = copies.fork(live, log=here("log"))
 child.give_up()
 assert procs.started_at(child.pid) is None
 child.give_up()
@@ -117,7 +118,7 @@ def live():
     mark("name", open("/proc/self/comm").read().strip())
     raise RuntimeError("a bug")
 try:
-    identity = procs.fork(live, log=here("log"), title="my-own-name").begin(lambda identity: None)
+    identity = copies.fork(live, log=here("log"), title="my-own-name").begin(lambda identity: None)
     procs.wait_until(lambda: procs.exit_code(identity.pid) is not None, 60)
     print(procs.exit_code(identity.pid))
 finally:
@@ -139,7 +140,7 @@ def test_a_lock_that_its_parent_lets_go_of_is_free(tmp_path: Path) -> None:
         """
 lock = files.FileLock(here("lock"))
 lock.acquire()
-child = procs.fork(lambda: time.sleep(300) or 0, log=here("log"))
+child = copies.fork(lambda: time.sleep(300) or 0, log=here("log"))
 identity = child.begin(lambda identity: None)
 lock.release()
 free = files.FileLock(here("lock")).acquire(wait=False) or procs.wait_until(
@@ -154,7 +155,7 @@ assert free, "the copy holds it"
 
 def test_a_log_that_is_a_symlink_is_refused(tmp_path: Path) -> None:
     (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
-    done = run(tmp_path, """procs.fork(live, log=here("log"))""")
+    done = run(tmp_path, """copies.fork(live, log=here("log"))""")
     assert done.returncode == 1
     assert not (tmp_path / "elsewhere").exists()
     assert os.listdir(tmp_path) == ["log"]
