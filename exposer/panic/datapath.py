@@ -13,8 +13,9 @@ else:
     import _signal as signal
 
 
-OUTWARD = ("tunnel", "standby")  # what leads out of this machine: once that is cut nothing leaves any more
-CUT_FIRST = (*OUTWARD, "gateway", "link")
+OUTWARD = ("tunnel", "standby")  # the way out of this machine, where the gateway is not the public server itself
+INWARD = ("gateway", "link")
+CUT_FIRST = (*OUTWARD, *INWARD)
 LISTENS = ("listen", "second")
 WATCHERS = ("supervisor", "guard")
 SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
@@ -41,15 +42,14 @@ class DataPath:
     def cut(self, entries: "list[procs.Entry]") -> None:
         """Stop, destroy, kill; the tunnels before all else, as looking at each of the gateway's connections takes its
         time. The gateway is left standing still, so that its log can still be saved."""
-        out, passing = (_of(entries, roles) for roles in (OUTWARD, CUT_FIRST))
+        out, inside, watchers = (_of(entries, roles) for roles in (OUTWARD, INWARD, WATCHERS))
         self._stop(out)
-        done = self._destroy(out)
-        for roles in (CUT_FIRST, WATCHERS):
-            self._stop(_of(entries, roles, but=OUTWARD))
-        rest = self._destroy(_of(passing, CUT_FIRST, but=OUTWARD))
-        if passing:
-            self._tell(done, rest)
-        for entry in passing:
+        first = self._destroy(out)
+        self._stop([*inside, *watchers])
+        rest = self._destroy(inside)
+        if out or inside:
+            self._tell(first, rest)
+        for entry in (*out, *inside):
             if entry.role != "gateway":
                 self.signal(entry, signal.SIGKILL)
 
@@ -115,6 +115,7 @@ class DataPath:
             self._trouble.append(sentence)
 
     def _tell(self, *outcomes: sockets.Outcome) -> None:
+        """What became of all connections together."""
         destroyed, left, queued = (sum(getattr(done, what) for done in outcomes) for what in sockets.COUNTED)
         if queued:
             why = next(done.why for done in outcomes if done.why)
@@ -125,8 +126,9 @@ class DataPath:
         self._step("connections destroyed", count=destroyed, left=left, bytes_that_may_leave=queued)
 
 
-def _of(entries: "list[procs.Entry]", roles: "Collection[str]", but: "Collection[str]" = ()) -> "list[procs.Entry]":
-    return [entry for entry in entries if entry.role in roles and entry.role not in but and entry.process is not None]
+def _of(entries: "list[procs.Entry]", roles: "Collection[str]") -> "list[procs.Entry]":
+    """Those that are processes here and have such a part."""
+    return [entry for entry in entries if entry.role in roles and entry.process is not None]
 
 
 def ports_of(entry: procs.Entry) -> set[int]:

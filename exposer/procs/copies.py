@@ -1,16 +1,14 @@
 """Copies of this process: what has been loaded once need not be loaded again."""
 
 import os
+import signal
 
 from exposer.procs.children import mine, not_mine
 from exposer.procs.identity import ProcessId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterable
-else:
-    import _signal as signal  # the half of it in C: the other costs a panic 4 ms for its enum
 
 
 def fork(
