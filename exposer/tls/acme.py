@@ -172,6 +172,7 @@ def _register(acme: Any, messages: Any, errors: Any, binding: tuple[str, Secret]
             bound = messages.ExternalAccountBinding.from_data(public, kid, secret.reveal().strip(), acme.directory)
         except ValueError:
             raise AcmeError("tunnel.acme_key is no key in base64url, as authorities give them") from None
+    acme.net.account = None  # one that is known is asked for by its key too, never by its address (RFC 8555, 6.2)
     try:
         acme.new_account(
             messages.NewRegistration.from_data(terms_of_service_agreed=True, external_account_binding=bound)

@@ -1,5 +1,6 @@
 """An authority that gives no certificate: how long it is left alone, over restarts too, and what is said of it."""
 
+import base64
 import http.server
 import json
 import threading
@@ -150,7 +151,8 @@ def test_failures_in_a_row_are_counted_over_restarts_and_the_wait_grows(tmp_path
 
 
 class Nonces(http.server.BaseHTTPRequestHandler):
-    """STAND-IN for an authority that dislikes the numbers of the first `worn` messages, and then says "too many"."""
+    """STAND-IN for an authority that dislikes the numbers of the first `worn` messages, and then says "too many". With
+    `knows` it gives and knows accounts first, each time to whoever shows the key (RFC 8555, 6.2)."""
 
     def log_message(self, *args: object) -> None:
         pass
@@ -162,7 +164,15 @@ class Nonces(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.knows and self.path == "/account":
+            head = json.loads(base64.urlsafe_b64decode(message["protected"] + "=="))
+            if "jwk" not in head or "kid" in head:
+                self._say(400, {"type": "urn:ietf:params:acme:error:malformed", "detail": "the key is not shown"})
+            else:
+                self.server.accounts += 1
+                self._say(201 if self.server.accounts == 1 else 200, {"status": "valid"})
+            return
         self.server.posts += 1
         if self.server.posts <= self.server.worn:
             self._say(400, {"type": "urn:ietf:params:acme:error:badNonce", "detail": "that one was used"})
@@ -172,8 +182,10 @@ class Nonces(http.server.BaseHTTPRequestHandler):
     def _say(self, status: int, what: dict[str, str]) -> None:
         body = json.dumps(what).encode()
         self.send_response(status)
-        kind = "application/json" if status == 200 else "application/problem+json"
-        nonce = f"{self.server.posts:08d}"
+        kind = "application/json" if status < 400 else "application/problem+json"
+        if self.path == "/account":
+            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/account/1")
+        nonce = f"{self.server.posts + self.server.accounts:08d}"
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), "Replay-Nonce": nonce}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -181,10 +193,13 @@ class Nonces(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
+@pytest.mark.parametrize("knows", [False, True])
 @pytest.mark.parametrize(("worn", "said"), [(0, "too many"), (7, "too many"), (9, "too many"), (99, "badNonce")])
-def test_a_message_whose_number_the_authority_dislikes_is_no_refusal(worn: int, said: str, tmp_path: Path) -> None:
+def test_a_message_whose_number_the_authority_dislikes_is_no_refusal(
+    worn: int, said: str, knows: bool, tmp_path: Path
+) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nonces) as server:
-        server.posts, server.worn = 0, worn
+        server.posts, server.worn, server.knows, server.accounts = 0, worn, knows, 0
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
