@@ -41,6 +41,7 @@ def panic(argv: list[str] | None = None) -> int:
     while it is still being loaded; exposer.procs.hurry, which does the same, is a part of what is loaded."""
     import os
 
+    gc.disable()  # it ends soon
     try:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except (AttributeError, OSError):  # not on this system, or not for this user

@@ -8,7 +8,6 @@ import sys
 import time
 
 from exposer import files, procs
-from exposer.panic import elsewhere
 from exposer.panic.bounded import Attempt, within
 from exposer.panic.cut import Cut
 from exposer.panic.options import HELP, Options
@@ -16,7 +15,7 @@ from exposer.panic.options import HELP, Options
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 else:
     import _signal as signal
@@ -29,17 +28,17 @@ def names(options: Options) -> list[str]:
     """Every exposure of this user; also the one whose config is at hand, when it has never run."""
     if "--name" in options.values:
         return [options.values["--name"]]
-    found = exposures()
     path = options.values.get("-f") or options.values.get("--file") or os.environ.get("EXPOSER_FILE") or "exposer.toml"
-    hint = within(LOOK_SECONDS, lambda: _name_in(path), "")
-    return found if hint == "" or hint in found else [*found, hint]
+    return exposures(lambda: filter(None, [_name_in(path)]))
 
 
-def exposures() -> list[str]:
-    """The names of all exposures; a state folder on a disk that hangs does not hide what runs."""
-    runs = within(LOOK_SECONDS, lambda: list(files.exposures([files.runtime_root()])), [])
-    stored = within(LOOK_SECONDS, lambda: list(files.exposures([files.state_root()])), [])
-    return [*runs, *(name for name in stored if name not in runs)]
+def exposures(*more: "Callable[[], Iterable[str]]") -> list[str]:
+    """The names of all exposures, and `more`, each once. They are looked for at the same time: a folder on a disk that
+    hangs, or is a surprise, hides nothing of what is known elsewhere."""
+    roots = (files.runtime_root(), files.state_root())
+    looks = [*((lambda root=root: files.exposures([root])) for root in roots), *more]
+    found = [Attempt(lambda look=look: list(look())) for look in looks]  # type: ignore[misc]
+    return list(dict.fromkeys(name for one in found if one.over(LOOK_SECONDS) for name in one.value or ()))
 
 
 def _name_in(path: str) -> str:
@@ -130,6 +129,7 @@ def _finish(cuts: list[Cut]) -> list[str]:
     for cut, engine in zip(cuts, engines, strict=True):  # one that hangs does not keep the proof waiting
         if not engine.over(ENGINE_SECONDS):
             cut.trouble.append("the Docker engine has not ended all containers yet")
+    from exposer.panic import elsewhere
     from exposer.panic.report import write
 
     for cut in cuts:

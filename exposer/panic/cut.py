@@ -4,7 +4,6 @@ import os
 import time
 
 from exposer import files, procs
-from exposer.panic import elsewhere
 from exposer.panic.bounded import Attempt, within
 from exposer.panic.datapath import CUT_FIRST, WATCHERS, DataPath, shut_doors
 from exposer.panic.find import family, strays, supervisor
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
-LOCK_SECONDS = 0.01  # the cut waits no longer for the disk
+LOCK_SECONDS = 0.005  # the cut waits no longer for the disk
 DISK_SECONDS = 1.0  # afterwards there is more time for it
 
 
@@ -118,14 +117,18 @@ class Cut:
         if not procs.boot_id() or procs.started_at(os.getpid()) is None:
             self.open.append("what runs cannot be seen here, not even this: run it where /proc is")
         self._each(
-            lambda: elsewhere.cut_at_provider(self),
-            lambda: elsewhere.remember_people(self),
+            self._reach_elsewhere,
             lambda: self._end(WATCHERS, self.entries),
             self._cut_late,
             lambda: self._end({e.role for e in self.entries} - {*CUT_FIRST, *WATCHERS, "backend"}, self.entries),
             self._cut_backends,
         )
         self.step("backend cut")
+
+    def _reach_elsewhere(self) -> None:
+        from exposer.panic import elsewhere  # not needed for the cut, so not loaded before it
+
+        self._each(lambda: elsewhere.cut_at_provider(self), lambda: elsewhere.remember_people(self))
 
     def _each(self, *steps: "Callable[[], object]") -> None:
         """Whatever goes wrong in one of them keeps none of the others from being done."""

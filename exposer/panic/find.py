@@ -19,7 +19,7 @@ def family(pid: int) -> list[int]:
     found = [pid]
     for member in found:
         try:
-            with open(f"/proc/{member}/task/{member}/children", encoding="ascii") as file:
+            with open(f"/proc/{member}/task/{member}/children", "rb") as file:  # a codec would have to be loaded
                 found += [int(word) for word in file.read(65536).split() if int(word) not in found]
         except (OSError, ValueError):
             continue
@@ -80,7 +80,7 @@ def supervisor(places: files.Places) -> "procs.Entry | None":
     """Who holds the supervisor's lock: one that a person has started in a terminal bears no mark."""
     try:
         info = os.stat(os.path.join(places.state, "supervisor.lock"))
-        with open("/proc/locks", encoding="ascii") as file:
+        with open("/proc/locks", encoding="utf-8") as file:
             lines = file.read().splitlines()
         where = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
         holders = [

@@ -1,10 +1,12 @@
 """Which exposures the kill switch is about: all of this user's, and the one whose config is at hand."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from exposer import files
 from exposer.panic import names
 from exposer.panic.options import Options
 
@@ -69,3 +71,28 @@ def test_whatever_is_in_the_configs_place_is_survived(here: Path, kind: str) -> 
         path.write_bytes(os.urandom(100_000))
     (here / "state" / "one").mkdir(parents=True)
     assert "one" in names(Options([]))
+
+
+@pytest.mark.parametrize("root", ["state", "run"])
+@pytest.mark.parametrize("how", ["hangs", "surprise"])
+def test_a_folder_that_does_not_tell_hides_nothing_of_the_other(
+    here: Path, monkeypatch: pytest.MonkeyPatch, root: str, how: str
+) -> None:
+    (here / "exposer.toml").write_text('name = "hinted"')
+    (here / "state" / "stored").mkdir(parents=True)
+    (here / "run" / "runs").mkdir(parents=True)
+    released = threading.Event()
+    looked = files.names_in
+
+    def look(path: str) -> list[str]:
+        if path == str(here / root):
+            if how == "surprise":
+                raise RuntimeError("a surprise")
+            released.wait(30)
+        return list(looked(path))
+
+    monkeypatch.setattr(files, "names_in", look)
+    try:
+        assert names(Options([])) == ["runs" if root == "state" else "stored", "hinted"]
+    finally:
+        released.set()
