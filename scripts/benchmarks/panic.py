@@ -22,7 +22,9 @@ from scripts.benchmarks.measure import EXPOSER, HERE, ROUNDS, Figure, Goal, perc
 from scripts.benchmarks.trial import Trial, command_config, trial
 from scripts.benchmarks.up import no_docker
 
-RUNS = 50  # unless fewer rounds than usual are asked for, to try it out
+# Where a goal is held, and elsewhere: the p99 of fifty would be the longest one. Fewer when fewer rounds than usual are
+# asked for, to try it out.
+HELD, RUNS = 100, 50
 FAST, SLOW = 25_000_000, 2_500_000
 QUIET = 0.7  # nothing for so long after the command's return: then it was the last byte
 CHOSEN = """[schema]
@@ -36,7 +38,8 @@ egress = "1000GB/h"
 
 @dataclass(frozen=True)
 class Case:
-    """One circumstance. `broken` is what does not work when panic is called; `limit` the goal for its p99 in ms."""
+    """One circumstance. `broken` is what does not work when panic is called; `limit` the goal for its p99 in ms, 0 for
+    none: then it is measured and said."""
 
     name: str
     engine: str
@@ -48,11 +51,11 @@ class Case:
 CASES = (
     Case("process, 25 MB/s", "process", FAST, 50),
     Case("process, 2.5 MB/s", "process", SLOW, 50),
-    Case("process, supervisor hung", "process", FAST, 50, "supervisor"),
-    Case("process, all cores busy", "process", FAST, 50, "cores"),
+    Case("process, supervisor hung", "process", FAST, 0, "supervisor"),
+    Case("process, all cores busy", "process", FAST, 0, "cores"),
     Case("docker, 25 MB/s", "docker", FAST, 100),
     Case("docker, 2.5 MB/s", "docker", SLOW, 100),
-    Case("docker, the engine hung", "docker", FAST, 100, "engine"),
+    Case("docker, the engine hung", "docker", FAST, 0, "engine"),
 )
 
 
@@ -67,15 +70,15 @@ class Cut:
 
 
 def run(rounds: int) -> list[Figure]:
-    runs = rounds if rounds < ROUNDS else max(RUNS, rounds)
     docker = not no_docker()
     taken: dict[Case, list[Cut]] = {}
     for case in CASES:
         if case.engine == "docker" and not docker:
             continue
         say(f"panic: {case.name}")
-        taken[case] = measure_case(case, runs)
-    return [figure(taken, runs)]
+        runs = HELD if case.limit else RUNS
+        taken[case] = measure_case(case, rounds if rounds < ROUNDS else max(runs, rounds))
+    return [figure(taken)]
 
 
 def measure_case(case: Case, runs: int) -> list[Cut]:
@@ -182,29 +185,39 @@ def panic(ours: Trial, far: "subprocess.Popen[str]", env: dict[str, str]) -> Cut
     return Cut(max(0.0, seen["last"] - begun) * 1000, (ended[0] - begun) * 1000, proof, seen["bytes"])
 
 
-def figure(taken: dict[Case, list[Cut]], runs: int) -> Figure:
+def figure(taken: dict[Case, list[Cut]]) -> Figure:
     rows, goals = [], []
     for case, cuts in taken.items():
         last = [cut.last_byte for cut in cuts]
         rows.append(
             (
                 case.name,
+                str(len(cuts)),
                 *(f"{value:.0f}" for value in spread(last)),
                 *(f"{value:.0f}" for value in spread([cut.returned for cut in cuts])[:1]),
                 f"{max(cut.local_proof for cut in cuts):.0f}",
                 f"{percentile([cut.after for cut in cuts], 0.99) / 1000:,.0f}",
             )
         )
-        goals.append(Goal(f"{case.name}: last byte, p99 in ms", percentile(last, 0.99), case.limit))
+        if case.limit:
+            goals.append(Goal(f"{case.name}: last byte, p99 in ms", percentile(last, 0.99), case.limit))
         goals.append(Goal(f"{case.name}: local proof, ms", max(cut.local_proof for cut in cuts), 1000))
     notes = [
         "from the start of the process `exposer panic`, ms, to the last packet with data at the far end of the link,",
-        "by the kernel's clock; a download, a stream of events and 32 keep-alive callers through OpenSSH. The shaper's",
-        "own queue holds up to 5 ms (30 at 2.5 MB/s). `kB after`: what still came, p99",
+        "by the kernel's clock; a download, a stream of events and 32 keep-alive callers through OpenSSH, which fill",
+        "the link. The shaper's own queue holds up to 5 ms. `kB after`: what still came, p99",
     ]
     data = {case.name: [cut.last_byte for cut in cuts] for case, cuts in taken.items()}
-    heads = ("last byte", "p50", "p95", "p99", "returned p50", "proof max", "kB after")
-    return Figure("panic: everything in progress", runs, heads, rows, goals, notes, {"samples": {"last_byte_ms": data}})
+    heads = ("last byte", "runs", "p50", "p95", "p99", "returned p50", "proof max", "kB after")
+    return Figure(
+        "panic: everything in progress",
+        max(map(len, taken.values())),
+        heads,
+        rows,
+        goals,
+        notes,
+        {"samples": {"last_byte_ms": data}},
+    )
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
