@@ -19,16 +19,17 @@ from typing import Any
 
 from exposer.gateway import host
 from exposer.journal import Request
-from exposer.procs import ProcessId
+from exposer.procs import ProcessId, giving_way
 
 CURRENT, OLD = "access.log", "access.log.1"
 TESTS = "tests"  # the ids of the self-test's keys that never leave this machine, the last ones too
-MOST_BYTES = 1_000_000  # of one file in one go
+MOST_BYTES = 256_000  # of one file in one go: the journal is held until all of it is in
 LARGE = 64_000_000
 HEAD = re.compile(rb'\{"log":"([0-9a-f]{24})"\}')
 DONE = -1  # of a file that is read to its end and may go
 NO_STATUS = re.compile(rb'("status":)0+(?=[0-9])')  # nginx writes 000 for a call that it gave up: that is no number
 LONGEST = 64 * 1024  # a line without an end that is longer than this is no line
+DECODER = json.JSONDecoder(strict=False)  # made once: `json.loads` makes another for each line
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def parse(line: bytes) -> Request | None:
     try:
         if b'"status":0' in line:
             line = NO_STATUS.sub(rb"\1", line)
-        said: dict[str, Any] = json.loads(line.decode(errors="replace"), strict=False)
+        said: dict[str, Any] = DECODER.decode(line.decode(errors="replace"))
         return Request(
             float(said["time"]),
             _plain(said["key"], 64),
@@ -223,7 +224,7 @@ def _take(piece: _Piece, data: bytes) -> None:
     if end == 0 and len(data) >= LONGEST:
         piece.senseless += 1
         end = len(data)
-    for line in data[:end].splitlines():
+    for line in giving_way(data[:end].splitlines()):
         request = parse(line)
         if request is not None:
             piece.requests.append(request)

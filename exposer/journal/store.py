@@ -259,7 +259,7 @@ class Journal:
 
 def _chained(requests: Sequence[Request], head: Head) -> Iterator[tuple[object, ...]]:
     seq, before = head.seq, head.chain
-    for one in requests:
+    for one in procs.giving_way(requests):
         seq += 1
         row = (
             seq,

@@ -15,7 +15,7 @@ from exposer.procs.children import (
     run,
     spawn,
 )
-from exposer.procs.ending import hurry, monotonic, pause, save_memory, stop, take_time, wait_until
+from exposer.procs.ending import giving_way, hurry, monotonic, pause, save_memory, stop, take_time, wait_until
 from exposer.procs.identity import ProcessId, boot_id, group_exists, started_at
 from exposer.procs.ledger import Entry, Ledger
 
@@ -29,6 +29,7 @@ __all__ = [
     "boot_id",
     "child_environment",
     "exit_code",
+    "giving_way",
     "group_exists",
     "hurry",
     "mark",

@@ -9,7 +9,10 @@ from exposer.procs.identity import ProcessId
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
 else:
     import _signal as signal  # the half of it in C: the other costs a panic 4 ms for its enum
 
@@ -22,6 +25,18 @@ def monotonic() -> float:
 def pause(seconds: float) -> None:
     """Waits. For commands that show something again and again; nothing that decides may use it."""
     time.sleep(seconds)
+
+
+PIECE = 50  # of what takes some 10 µs each
+
+
+def giving_way(items: "Iterable[T]") -> "Iterator[T]":
+    """The same, for long work in the background that is done with each in turn: after every few others may have the
+    processor. Whoever has it keeps it for some milliseconds, whatever its priority, and callers would wait for that."""
+    for number, item in enumerate(items, 1):
+        if number % PIECE == 0:
+            time.sleep(0.000001)
+        yield item
 
 
 QUICK = 0.003

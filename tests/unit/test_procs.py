@@ -538,3 +538,14 @@ def test_threads_that_add_and_forget_at_once_lose_nothing(tmp_path: Path) -> Non
     expected = {f"d{n}" for start in (100, 200, 300) for n in range(start, start + 40)}
     assert {e.digest for e in ledger.entries()} == expected
     assert len(ledger.entries()) == 120
+
+
+def test_long_work_gives_way_after_every_few_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    done: list[int] = []
+    monkeypatch.setattr("exposer.procs.ending.time.sleep", lambda seconds: given.append(len(done)))
+    for item in procs.giving_way(iter(range(175))):
+        done.append(item)
+    assert done == list(range(175)), "each of them, in order"
+    assert given == [49, 99, 149]
+    assert list(procs.giving_way([])) == []
