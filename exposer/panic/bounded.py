@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+LOCK_SECONDS = 0.005  # the cut waits no longer for a disk
+DISK_SECONDS = 1.0  # afterwards there is more time for it
 SLICES = 10
 
 

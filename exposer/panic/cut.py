@@ -4,10 +4,11 @@ import os
 import time
 
 from exposer import files, procs
-from exposer.panic.bounded import Attempt, within
-from exposer.panic.datapath import CUT_FIRST, WATCHERS, DataPath, shut_doors
+from exposer.panic.bounded import DISK_SECONDS, LOCK_SECONDS, Attempt, within
+from exposer.panic.datapath import CUT_FIRST, WATCHERS, DataPath
 from exposer.panic.find import family, strays, supervisor
 from exposer.panic.options import Options
+from exposer.panic.withdrawal import Withdrawal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     import _signal as signal
-
-LOCK_SECONDS = 0.005  # the cut waits no longer for the disk
-DISK_SECONDS = 1.0  # afterwards there is more time for it
 
 
 class Cut:
@@ -39,10 +37,10 @@ class Cut:
         self.anew = True  # whoever is about to lift a lock is told that it is wanted again
         self.lock_stamp: tuple[int, ...] = ()
         self.locking: Attempt | None = None
-        self._shutting: Attempt | None = None
         self.people: tuple[dict[str, Any], dict[str, str]] | None = None
         self.entries: list[procs.Entry] = []
         self.path = DataPath(self.step, self.trouble, self.notes)
+        self.keys = Withdrawal(self.places, self.step, self.trouble)
 
     def step(self, what: str, **data: "Any") -> None:
         self.steps.append({"step": what, "ms": self.elapsed(), **data})
@@ -110,7 +108,7 @@ class Cut:
         """Ends the data path: tunnel and gateway at once, then the backend, the supervisor and what is left."""
         procs.hurry()
         self.entries = self._ledger()
-        self._each(self._step_aside, lambda: self.path.cut(self.entries), self._withdraw)
+        self._each(self._step_aside, lambda: self.path.cut(self.entries), self.keys.begin)
         self.cut_ms = self.elapsed()
         procs.take_time()
         self.step("data path cut")
@@ -143,7 +141,7 @@ class Cut:
         self._each(self._end_gateway, self._end_leash, self._put_ring_aside, self.insist_on_lock)
 
     def _end_gateway(self) -> None:
-        self.path.end_gateway(self.entries, self._is_shut())
+        self.path.end_gateway(self.entries, self.keys.is_done())
         self.step("gateway ended")
 
     def _end_leash(self) -> None:
@@ -218,43 +216,10 @@ class Cut:
         """A container that ran before us is not ours to end, unless that was asked for in so many words."""
         return entry.detail.get("kind") == "container" and not self.options.backend
 
-    def _withdraw(self) -> None:
-        """Begins to, and does not wait for a disk that hangs."""
-        self._shutting = Attempt(self._shut)
-        self._shutting.over(LOCK_SECONDS)
-
-    def _shut(self) -> None:
-        """No gateway accepts a key without its file, and none is reached without its socket."""
-        gateway, mark = os.path.join(self.places.runtime, "gateway"), os.urandom(4).hex()
-        for name in ("live", "draining"):
-            path = os.path.join(gateway, name)
-            try:
-                os.rename(path, f"{path}.off-{mark}")
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-        shut_doors(gateway)
-        self.step("keys withdrawn")
-
-    def _is_shut(self) -> bool:
-        """Whether no key is valid any more for sure; what keeps it from that is said."""
-        if self._shutting is None:
-            return False
-        if not self._shutting.over(DISK_SECONDS / 4):
-            self.trouble.append("the keys' files are not yet withdrawn: the runtime folder's disk does not answer")
-        elif isinstance(self._shutting.error, OSError):
-            self.trouble.append(f"{self._shutting.error.filename}: {self._shutting.error.strerror}")
-        return self._shutting.over(0) and self._shutting.error is None
-
     def _put_ring_aside(self) -> None:
-        """`unlock` revokes all that is in it. Without a lock it stays: nothing was wrong with the keys."""
-        if self.locking is None:
-            return
-        ring = os.path.join(self.places.state, "keyring")
-        moving = Attempt(lambda: os.rename(ring, f"{ring}.panicked"))
-        if not moving.over(DISK_SECONDS):
-            self.trouble.append("the keys are not yet put aside: the state folder's disk does not answer")
-        elif isinstance(moving.error, OSError) and not isinstance(moving.error, FileNotFoundError):
-            self.trouble.append(f"{ring}: {moving.error.strerror}")
+        """Without a lock it stays: nothing was wrong with the keys."""
+        if self.locking is not None:
+            self.keys.put_ring_aside()
 
     def should_be_gone(self, entry: procs.Entry) -> bool:
         if entry.role != "backend":

@@ -21,7 +21,6 @@ WATCHERS = ("supervisor", "guard")
 SETTLE = 0.03  # how long nginx gets to write down the calls whose connections were destroyed
 FLUSH = 0.2  # how long it gets to write out its log
 NAMES = {getattr(signal, name): name for name in ("SIGSTOP", "SIGCONT", "SIGTERM", "SIGKILL")}
-SHUT = ("gateway.sock", "standby.sock", "detour.sock")
 
 
 class DataPath:
@@ -139,12 +138,3 @@ def ports_of(entry: procs.Entry) -> set[int]:
 def _port_of(address: str) -> int:
     host, _, port = address.rpartition(":")
     return int(port) if host == "127.0.0.1" and port.isascii() and port.isdigit() and int(port) < 65536 else 0
-
-
-def shut_doors(gateway: str) -> None:
-    """Nobody can come in by the gateway's unix socket any more."""
-    for name in SHUT:
-        try:
-            os.unlink(os.path.join(gateway, name))
-        except OSError:
-            continue

@@ -31,7 +31,7 @@ PIECE = 50  # of what takes some 10 µs each
 
 
 def giving_way(items: "Iterable[T]") -> "Iterator[T]":
-    """The same, for long work in the background that is done with each in turn: after every few others may have the
+    """Yields these items, for long work in the background with each in turn: after every few, others may have the
     processor. Whoever has it keeps it for some milliseconds, whatever its priority, and callers would wait for that."""
     for number, item in enumerate(items, 1):
         if number % PIECE == 0:
